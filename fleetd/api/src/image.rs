@@ -1,0 +1,31 @@
+//! Images of one host.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    pub names: Vec<String>,
+    /// Digest of the manifest: `sha256:` and 64 hex digits.
+    pub digest: String,
+    /// Bytes on disk, unpacked.
+    pub size: u64,
+    pub layers: usize,
+    /// Microseconds since the Unix epoch.
+    pub imported: u64,
+    /// Units that run from it.
+    #[serde(default)]
+    pub used_by: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pull {
+    pub reference: String,
+    /// Plain HTTP is allowed to a registry on this host only.
+    #[serde(default)]
+    pub insecure: bool,
+    #[serde(default)]
+    pub username: Option<String>,
+    #[serde(default)]
+    pub password: Option<String>,
+}

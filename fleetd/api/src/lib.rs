@@ -1,0 +1,44 @@
+//! What fleetd is asked over HTTP and what it answers.
+//!
+//! Plain types with serde and nothing else, so that every client shares them. The routes:
+//!
+//! | Route | Body | Answer |
+//! |---|---|---|
+//! | `GET /v1/version` | | [`Version`] |
+//! | `GET /v1/units` | | list of [`Unit`] |
+//! | `GET /v1/units/NAME` | | [`Unit`] with its text |
+//! | `PUT /v1/units/NAME` | [`Submit`] | 201 new, 200 replaced or same; 409 it differs and `replace` is false |
+//! | `DELETE /v1/units/NAME` | | 200 [`Accepted`]; stops it first |
+//! | `PUT /v1/units/NAME/desired` | [`Desire`] | 200 [`Accepted`] |
+//! | `POST /v1/units/NAME/restart` | | 200 [`Accepted`] |
+//! | `GET /v1/machines` | | list of [`Machine`] |
+//! | `GET /v1/events?since=INDEX&unit=NAME` | | endless lines of [`Event`] |
+//! | `GET /v1/units/NAME/logs?lines=N&follow=BOOL` | | lines of [`LogLine`] |
+//! | `POST /v1/units/NAME/exec` | `Upgrade: flotilla-exec`, [`Exec`] in the query as `exec=JSON` | 101, then [`frame`]s |
+//! | `GET /v1/images` | | list of [`Image`] |
+//! | `POST /v1/images?name=REF` | a tar stream: root file system, OCI layout or docker-archive | [`Image`] |
+//! | `POST /v1/images/pull` | [`Pull`] | [`Image`] |
+//! | `DELETE /v1/images/REF` | | 200 |
+//!
+//! Every error is [`Problem`] with a matching status code.
+
+mod event;
+pub mod frame;
+mod image;
+mod machine;
+mod problem;
+mod unit;
+
+pub use event::{Event, EventKind, LogLine, LogStream};
+pub use image::{Image, Pull};
+pub use machine::{Machine, Version};
+pub use problem::{Problem, ProblemKind};
+pub use unit::{
+    Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, StepTime, Submit, Unit,
+    UnitState, Warning,
+};
+
+/// Where fleetd listens unless it is told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/flotilla/fleetd.sock";
+/// The longest unit file that is accepted, in bytes.
+pub const MAX_UNIT_FILE: usize = 256 * 1024;

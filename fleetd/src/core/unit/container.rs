@@ -1,0 +1,123 @@
+//! A container unit, read and checked: what the agent acts on. No strings are left to interpret.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The content of a `.container` unit with its drop-ins, specifiers resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerUnit {
+    /// Full name with its suffix: `web@1.container`.
+    pub name: String,
+    pub description: String,
+    pub image: String,
+    /// Replaces the image's entry point when given.
+    pub entrypoint: Option<Vec<String>>,
+    /// Replaces the image's command when not empty.
+    pub exec: Vec<String>,
+    /// `Environment=`, in order; a later one wins.
+    pub environment: Vec<(String, String)>,
+    pub environment_files: Vec<EnvironmentFile>,
+    pub ports: Vec<Port>,
+    pub volumes: Vec<Volume>,
+    /// As written: `user[:group]`, names or numbers, looked up in the image.
+    pub user: Option<String>,
+    pub working_dir: Option<PathBuf>,
+    pub read_only: bool,
+    pub network: Network,
+    pub health: Option<HealthCheck>,
+    pub service: Service,
+    pub limits: Limits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    pub path: PathBuf,
+    /// Written with `-` in front: may be missing.
+    pub optional: bool,
+}
+
+/// `PublishPort=`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    pub host_ip: Option<std::net::IpAddr>,
+    pub host: u16,
+    pub container: u16,
+    pub udp: bool,
+}
+
+/// `Volume=` of a host directory or file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    pub source: PathBuf,
+    pub target: PathBuf,
+    pub read_only: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// A namespace from netd on this network.
+    Bridge(String),
+    /// The host's own.
+    Host,
+    /// Loopback only.
+    None,
+}
+
+/// `Health*=`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    pub command: Vec<String>,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub retries: u32,
+    pub start_period: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceType {
+    /// Active when the program runs.
+    Simple,
+    Exec,
+    /// Active when the program says so through NOTIFY_SOCKET.
+    Notify,
+    /// Active when the program has ended well.
+    Oneshot,
+}
+
+/// systemd's seven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    No,
+    OnSuccess,
+    OnFailure,
+    OnAbnormal,
+    OnWatchdog,
+    OnAbort,
+    Always,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    pub kind: ServiceType,
+    pub restart: Restart,
+    pub restart_sec: Duration,
+    pub restart_steps: u32,
+    pub restart_max_delay: Option<Duration>,
+    /// None: wait for ever.
+    pub timeout_start: Option<Duration>,
+    pub timeout_stop: Option<Duration>,
+    pub start_limit_interval: Duration,
+    pub start_limit_burst: u32,
+    pub remain_after_exit: bool,
+    /// Signal number that asks the program to end.
+    pub stop_signal: Option<i32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Limits {
+    /// Bytes.
+    pub memory_max: Option<u64>,
+    /// CPU time per wall time: `CPUQuota=150%` is 1.5.
+    pub cpu_quota: Option<f64>,
+    pub tasks_max: Option<u64>,
+}
