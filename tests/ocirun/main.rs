@@ -1,0 +1,1 @@
+//! `ocirun`, seen from inside the containers that it starts.
