@@ -1,1 +1,23 @@
+//! The fleet daemon of one host.
 //!
+//! | Room | Owns |
+//! |---|---|
+//! | [`cli`] | the commands and their flags |
+//! | [`http`] | the API on the unix socket |
+//! | [`consensus`] | what was decided: unit files and desired states (one host: decided at once) |
+//! | [`store`] | the database below it |
+//! | [`agent`] | makes this host match: starts, stops, adopts, cleans up |
+//! | [`logs`] | reads the log files that supervisors write |
+//! | [`image`] | images and root file systems |
+//! | [`core`] | pure decisions: no clock, disk, socket or tokio |
+//! | [`sys`] | system calls, and all unsafe code |
+
+pub mod agent;
+pub mod cli;
+pub mod consensus;
+pub mod core;
+pub mod http;
+pub mod image;
+pub mod logs;
+pub mod store;
+pub mod sys;

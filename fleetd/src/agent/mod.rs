@@ -1,0 +1,1 @@
+//! Makes this host match what was decided: starts, stops, adopts and cleans up.

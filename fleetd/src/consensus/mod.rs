@@ -1,0 +1,1 @@
+//! What was decided: unit files and desired states.

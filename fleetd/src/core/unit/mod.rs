@@ -1,0 +1,3 @@
+//! Unit files: from text to what the agent acts on.
+
+pub mod container;

@@ -1,0 +1,1 @@
+//! Images: the store and the root file systems made from it.

@@ -1,0 +1,1 @@
+//! System calls: one function a call, typed in, `io::Result` out, no policy.
