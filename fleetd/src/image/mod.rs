@@ -1,1 +1,8 @@
-//! Images: the store and the root file systems made from it.
+//! The images of one host: names, manifests, and layers unpacked once and shared.
+
+pub mod error;
+pub mod store;
+pub mod unpack;
+
+pub use error::Error;
+pub use store::{Config, Image, ImageInfo, LayerId, Progress, PullOptions, Store};
