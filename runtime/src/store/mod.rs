@@ -1,0 +1,1 @@
+//! The state directory (`--root`): one directory a container, with its `state.json`.

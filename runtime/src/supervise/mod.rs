@@ -1,0 +1,1 @@
+//! `ocirun supervise`: monitor and runtime of one container, in one process.

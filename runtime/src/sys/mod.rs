@@ -1,0 +1,2 @@
+//! System calls: one function a call, typed in, `io::Result` out, no policy. All `unsafe` of this
+//! package is here.
