@@ -1,0 +1,176 @@
+//! Which tests there are.
+//!
+//! From Cargo's messages (`cargo test --no-run --message-format=json`) come the test programs,
+//! from each program's `--list` its tests. A program of this package is a system test, but for
+//! `architecture`, which only reads the sources.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The system test program whose tests need systemd as the first process.
+const NEEDS_SYSTEMD: &str = "systemd";
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) executable: PathBuf,
+    /// Where its tests are run: the folder of its package.
+    pub(crate) folder: PathBuf,
+    pub(crate) kind: Kind,
+    pub(crate) tests: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    Unit,
+    System,
+    Systemd,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) programs: Vec<Program>,
+}
+
+impl Plan {
+    /// What a test is called in records and reports.
+    pub(crate) fn name(program: &Program, test: &str) -> String {
+        format!("{}::{test}", program.name)
+    }
+
+    pub(crate) fn tests(&self) -> impl Iterator<Item = (&Program, &str)> {
+        self.programs.iter().flat_map(|p| p.tests.iter().map(move |test| (p, test.as_str())))
+    }
+
+    pub(crate) fn of(&self, kinds: &[Kind]) -> Self {
+        let programs = self.programs.iter().filter(|p| kinds.contains(&p.kind)).cloned().collect();
+        Self { programs }
+    }
+
+    /// Keeps the tests whose name contains `part`.
+    pub(crate) fn retain(&mut self, part: &str) {
+        for program in &mut self.programs {
+            let name = program.name.clone();
+            program.tests.retain(|test| format!("{name}::{test}").contains(part));
+        }
+        self.programs.retain(|program| !program.tests.is_empty());
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read(path).map_err(|e| format!("read {}: {e}", path.display()))?;
+        serde_json::from_slice(&text).map_err(|e| format!("read {}: {e}", path.display()))
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
+        let text = serde_json::to_vec(self).map_err(|e| e.to_string())?;
+        std::fs::write(path, text).map_err(|e| format!("write {}: {e}", path.display()))
+    }
+}
+
+/// Reads Cargo's messages and asks each program for its tests: those that `#[ignore]` marks when
+/// `ignored`, else the others.
+pub(crate) fn make(messages: &Path, ignored: bool) -> Result<Plan, String> {
+    let text = std::fs::read_to_string(messages)
+        .map_err(|e| format!("read {}: {e}", messages.display()))?;
+    let mut programs = text.lines().filter_map(program).collect::<Vec<_>>();
+    for program in &mut programs {
+        let marked = list(program, true)?;
+        program.tests = if ignored {
+            marked
+        } else {
+            let mut all = list(program, false)?;
+            all.retain(|test| !marked.contains(test));
+            all
+        };
+    }
+    programs.retain(|program| !program.tests.is_empty());
+    Ok(Plan { programs })
+}
+
+/// The test program that one of Cargo's messages announces, without its tests.
+fn program(message: &str) -> Option<Program> {
+    let message = serde_json::from_str::<Value>(message).ok()?;
+    if message["reason"] != "compiler-artifact" || message["profile"]["test"] != true {
+        return None;
+    }
+    let executable = PathBuf::from(message["executable"].as_str()?);
+    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
+    let target = message["target"]["name"].as_str()?;
+    let target_kind = message["target"]["kind"][0].as_str()?;
+    let system = folder.ends_with("tests") && target_kind == "test" && target != "architecture";
+    let kind = match target {
+        NEEDS_SYSTEMD if system => Kind::Systemd,
+        _ if system => Kind::System,
+        _ => Kind::Unit,
+    };
+    // A package's library and its program may hold tests of the same name.
+    let name = match target_kind {
+        "bin" => format!("{target}/main"),
+        _ => target.to_owned(),
+    };
+    Some(Program { name, executable, folder, kind, tests: Vec::new() })
+}
+
+fn list(program: &Program, ignored: bool) -> Result<Vec<String>, String> {
+    let path = program.executable.display();
+    let mut command = Command::new(&program.executable);
+    command.current_dir(&program.folder).args(["--list", "--format", "terse"]);
+    if ignored {
+        command.arg("--ignored");
+    }
+    let output = command.output().map_err(|e| format!("run {path}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("list the tests of {path}: {}", output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| Some(line.strip_suffix(": test")?.to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_about_a_test_program_becomes_a_program() {
+        let message = r#"{"reason":"compiler-artifact","manifest_path":"/src/tests/Cargo.toml",
+            "target":{"kind":["test"],"name":"ocirun"},"profile":{"test":true},
+            "executable":"/target/debug/deps/ocirun-1"}"#;
+        let found = program(message).unwrap();
+        assert_eq!(found.kind, Kind::System);
+        assert_eq!(found.name, "ocirun");
+        assert_eq!(found.folder, Path::new("/src/tests"));
+    }
+
+    #[test]
+    fn a_program_that_is_not_a_test_is_none() {
+        let message = r#"{"reason":"compiler-artifact","manifest_path":"/src/netd/Cargo.toml",
+            "target":{"kind":["bin"],"name":"netd"},"profile":{"test":false},
+            "executable":"/target/debug/netd"}"#;
+        assert_eq!(program(message), None);
+        assert_eq!(program("warning: not json"), None);
+    }
+
+    #[test]
+    fn a_part_of_a_name_or_of_its_program_selects() {
+        let program = |name: &str, tests: &[&str]| Program {
+            name: name.to_owned(),
+            executable: PathBuf::new(),
+            folder: PathBuf::new(),
+            kind: Kind::System,
+            tests: tests.iter().map(|&test| test.to_owned()).collect(),
+        };
+        let whole =
+            Plan { programs: vec![program("netd", &["a", "b"]), program("x", &["netd_c"])] };
+        let names = |part: &str| {
+            let mut plan = whole.clone();
+            plan.retain(part);
+            plan.tests().map(|(program, test)| Plan::name(program, test)).collect::<Vec<_>>()
+        };
+        assert_eq!(names("netd"), ["netd::a", "netd::b", "x::netd_c"]);
+        assert_eq!(names("d::b"), ["netd::b"]);
+        assert_eq!(names("nothing").len(), 0);
+    }
+}
