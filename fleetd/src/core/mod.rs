@@ -1,3 +1,4 @@
 //! Pure decisions: no clock, disk, socket or tokio. Time and randomness are arguments.
 
+pub mod oci;
 pub mod unit;
