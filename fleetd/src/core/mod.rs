@@ -1,4 +1,3 @@
 //! Pure decisions: no clock, disk, socket or tokio. Time and randomness are arguments.
 
-pub mod oci;
 pub mod unit;
