@@ -10,6 +10,7 @@
 //! | [`logs`] | reads the log files that supervisors write |
 //! | [`image`] | images and root file systems |
 //! | [`core`] | pure decisions: no clock, disk, socket or tokio |
+//! | [`keep_cgroup`] | the process that holds the containers' cgroup under systemd |
 //! | [`sys`] | system calls, and all unsafe code |
 
 pub mod agent;
@@ -18,6 +19,7 @@ pub mod consensus;
 pub mod core;
 pub mod http;
 pub mod image;
+pub mod keep_cgroup;
 pub mod logs;
 pub mod store;
 pub mod sys;
