@@ -26,12 +26,14 @@ mod event;
 pub mod frame;
 mod image;
 mod machine;
+mod name;
 mod problem;
 mod unit;
 
 pub use event::{Event, EventKind, LogLine, LogStream};
 pub use image::{Image, Pull};
 pub use machine::{Machine, Version};
+pub use name::{BadUnitName, UnitName};
 pub use problem::{Problem, ProblemKind};
 pub use unit::{
     Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, StepTime, Submit, Unit,

@@ -12,6 +12,9 @@ pub struct Problem {
     /// The remedy, where we know it.
     #[serde(default)]
     pub hint: Option<String>,
+    /// The single faults where there is more than one, such as those of a unit file: a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +53,7 @@ impl ProblemKind {
 
 impl Problem {
     pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, details: Vec::new() }
     }
 
     #[must_use]

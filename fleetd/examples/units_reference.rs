@@ -1,0 +1,7 @@
+//! Prints `docs/units.md`.
+
+use std::io::Write;
+
+fn main() -> std::io::Result<()> {
+    std::io::stdout().write_all(fleetd::core::unit::reference::page().as_bytes())
+}

@@ -1,0 +1,186 @@
+//! A container unit while its keys are read, and the checks that need all of them.
+
+use super::container::{
+    ContainerUnit, EnvironmentFile, HealthCheck, Limits, Network, Port, Restart, Service,
+    ServiceType, Volume,
+};
+use super::fault::{Fault, Place};
+use fleetd_api::{UnitName, Warning};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The network of a unit that names none.
+const DEFAULT_NETWORK: &str = "bridge";
+
+/// None and an empty list: not said. A time of `Some(None)` is `infinity`.
+#[derive(Debug, Default)]
+pub struct Draft {
+    pub description: Option<String>,
+    pub image: Option<String>,
+    pub entrypoint: Option<Vec<String>>,
+    pub exec: Option<Vec<String>>,
+    pub environment: Vec<(String, String)>,
+    pub environment_files: Vec<EnvironmentFile>,
+    pub ports: Vec<Port>,
+    pub volumes: Vec<Volume>,
+    pub user: Option<String>,
+    pub group: Option<String>,
+    pub working_dir: Option<PathBuf>,
+    pub read_only: Option<bool>,
+    pub network: Option<Network>,
+    pub health_cmd: Option<Vec<String>>,
+    pub health_interval: Option<Duration>,
+    pub health_timeout: Option<Duration>,
+    pub health_retries: Option<u32>,
+    pub health_start_period: Option<Duration>,
+    pub kind: Option<ServiceType>,
+    pub restart: Option<Restart>,
+    pub restart_sec: Option<Duration>,
+    pub restart_steps: Option<u32>,
+    pub restart_max_delay: Option<Option<Duration>>,
+    pub timeout_start: Option<Option<Duration>>,
+    pub timeout_stop: Option<Option<Duration>>,
+    pub start_limit_interval: Option<Duration>,
+    pub start_limit_burst: Option<u32>,
+    pub remain_after_exit: Option<bool>,
+    pub stop_signal: Option<i32>,
+    /// `Some(None)`: said to be without a limit.
+    pub memory_max: Option<Option<u64>>,
+    pub cpu_quota: Option<f64>,
+    pub tasks_max: Option<Option<u64>>,
+    /// Where each key was last assigned.
+    pub places: BTreeMap<&'static str, Place>,
+    /// Keys of a bare template whose value waits for an instance.
+    pub waiting: Vec<&'static str>,
+}
+
+/// What the checks of a whole unit said.
+#[derive(Debug, Default)]
+pub struct Checks {
+    pub faults: Vec<Fault>,
+    pub warnings: Vec<Warning>,
+}
+
+impl Draft {
+    /// Where a key stands; the file as a whole if it is not there.
+    fn place(&self, name: &UnitName, key: &str) -> Place {
+        let whole = || Place { file: Arc::from(name.as_str()), line: 0 };
+        self.places.get(key).cloned().unwrap_or_else(whole)
+    }
+
+    /// What no single key can tell.
+    pub fn check(&self, name: &UnitName) -> Checks {
+        let mut checks = Checks::default();
+        let mut fault = |key: &str, message: String| {
+            checks.faults.push(self.place(name, key).fault(message));
+        };
+        if self.image.is_none() && !self.waiting.contains(&"Image") {
+            fault("Image", "[Container] needs Image=".to_owned());
+        }
+        if self.group.is_some() && self.user.is_none() && !self.waiting.contains(&"User") {
+            fault("Group", "Group= needs User=".to_owned());
+        }
+        if self.group.is_some() && self.user.as_ref().is_some_and(|user| user.contains(':')) {
+            fault("Group", "Group= and a group in User=: write one of them".to_owned());
+        }
+        let oneshot = self.kind == Some(ServiceType::Oneshot);
+        if oneshot && matches!(self.restart, Some(Restart::Always | Restart::OnSuccess)) {
+            fault(
+                "Restart",
+                "a Type=oneshot that ends well is done: Restart=on-failure".to_owned(),
+            );
+        }
+        for (position, port) in self.ports.iter().enumerate() {
+            let same =
+                |p: &&Port| (p.host_ip, p.host, p.udp) == (port.host_ip, port.host, port.udp);
+            if self.ports[..position].iter().any(|p| same(&p)) {
+                let text = super::mapping::port_text(port);
+                fault("PublishPort", format!("the host's port of {text} is published twice"));
+            }
+        }
+        for (position, volume) in self.volumes.iter().enumerate() {
+            if self.volumes[..position].iter().any(|v| v.target == volume.target) {
+                let target = volume.target.display();
+                fault("Volume", format!("two volumes have the target {target}"));
+            }
+        }
+        self.warn(name, &mut checks);
+        checks
+    }
+
+    fn warn(&self, name: &UnitName, checks: &mut Checks) {
+        let mut warn = |key: &str, message: &str| {
+            checks.warnings.push(self.place(name, key).warning(message));
+        };
+        if !self.ports.is_empty() && matches!(self.network, Some(Network::Host | Network::None)) {
+            warn("PublishPort", "PublishPort= has no effect without a network of its own");
+        }
+        let times = ["HealthInterval", "HealthTimeout", "HealthRetries", "HealthStartPeriod"];
+        let timed = times.iter().find(|key| self.places.contains_key(*key));
+        if let (None, Some(key)) = (&self.health_cmd, timed)
+            && !self.waiting.contains(&"HealthCmd")
+        {
+            warn(key, &format!("{key}= has no effect without HealthCmd="));
+        }
+    }
+
+    /// The unit with every default filled in. [`Self::check`] has found no fault.
+    pub fn finish(self, name: &UnitName) -> ContainerUnit {
+        let health = self.health_cmd.filter(|command| !command.is_empty());
+        let kind = self.kind.unwrap_or(ServiceType::Simple);
+        let user = match (self.user, self.group) {
+            (Some(user), Some(group)) => Some(format!("{user}:{group}")),
+            (user, _) => user,
+        };
+        // A program that runs to its end has no time to be ready in (systemd.service(5)).
+        let timeout_start = if kind == ServiceType::Oneshot { None } else { Some(TIMEOUT_START) };
+        ContainerUnit {
+            name: name.to_string(),
+            description: self.description.unwrap_or_else(|| name.to_string()),
+            image: self.image.unwrap_or_default(),
+            entrypoint: self.entrypoint,
+            exec: self.exec.unwrap_or_default(),
+            environment: self.environment,
+            environment_files: self.environment_files,
+            ports: self.ports,
+            volumes: self.volumes,
+            user,
+            working_dir: self.working_dir,
+            read_only: self.read_only.unwrap_or(false),
+            network: self.network.unwrap_or_else(|| Network::Bridge(DEFAULT_NETWORK.to_owned())),
+            health: health.map(|command| HealthCheck {
+                command,
+                interval: self.health_interval.unwrap_or(Duration::from_secs(30)),
+                timeout: self.health_timeout.unwrap_or(Duration::from_secs(30)),
+                retries: self.health_retries.unwrap_or(3),
+                start_period: self.health_start_period.unwrap_or(Duration::ZERO),
+            }),
+            service: Service {
+                kind,
+                restart: self.restart.unwrap_or(Restart::No),
+                restart_sec: self.restart_sec.unwrap_or(Duration::from_millis(100)),
+                restart_steps: self.restart_steps.unwrap_or(0),
+                restart_max_delay: self.restart_max_delay.flatten(),
+                timeout_start: self.timeout_start.unwrap_or(timeout_start),
+                timeout_stop: self.timeout_stop.unwrap_or(Some(TIMEOUT_STOP)),
+                start_limit_interval: self.start_limit_interval.unwrap_or(Duration::from_secs(10)),
+                start_limit_burst: self.start_limit_burst.unwrap_or(5),
+                remain_after_exit: self.remain_after_exit.unwrap_or(false),
+                stop_signal: self.stop_signal,
+            },
+            limits: Limits {
+                memory_max: self.memory_max.flatten(),
+                cpu_quota: self.cpu_quota,
+                tasks_max: self.tasks_max.flatten(),
+            },
+        }
+    }
+}
+
+/// systemd's default.
+const TIMEOUT_START: Duration = Duration::from_secs(90);
+/// podman's: the first process of a pid namespace ignores a signal that it does not handle, so
+/// that systemd's 90 s would be the usual time of a stop.
+const TIMEOUT_STOP: Duration = Duration::from_secs(10);

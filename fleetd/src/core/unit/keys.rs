@@ -1,0 +1,131 @@
+//! Every key that is honoured. Adding one is one line here: its section and name, what its value
+//! does to the draft, and the sentence that `docs/units.md` has for it.
+
+use super::assign::{Taken, Value};
+use super::draft::Draft;
+use super::keys_not_yet::{NOT_YET, REFUSED};
+
+pub struct Key {
+    pub section: &'static str,
+    pub name: &'static str,
+    pub apply: fn(&mut Draft, &Value) -> Taken<()>,
+    pub doc: &'static str,
+}
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    apply: fn(&mut Draft, &Value) -> Taken<()>,
+    doc: &'static str,
+) -> Key {
+    Key { section, name, apply, doc }
+}
+
+pub const UNIT: &str = "Unit";
+pub const CONTAINER: &str = "Container";
+pub const SERVICE: &str = "Service";
+pub const INSTALL: &str = "Install";
+pub const FLEET: &str = "X-Fleet";
+
+/// In the order of the reference.
+pub const SECTIONS: &[&str] = &[UNIT, CONTAINER, SERVICE, INSTALL, FLEET];
+
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key(UNIT, "Description", |u, v| v.put(&mut u.description, Value::text), "What the unit is, in words; the default is its name."),
+    key(UNIT, "Documentation", |_, v| v.words().map(drop), "Where to read about it: kept in the file for its readers."),
+    key(UNIT, "After", |_, v| v.ordering(), "What every running host has reached, such as `network-online.target`; other names are not waited for yet."),
+    key(UNIT, "Wants", |_, v| v.ordering(), "As `After=`."),
+    key(UNIT, "Requires", |_, v| v.ordering(), "As `After=`."),
+    key(UNIT, "StartLimitIntervalSec", |u, v| v.put(&mut u.start_limit_interval, Value::span), "The time in which starts are counted; 0 counts none. Default `10s`."),
+    key(UNIT, "StartLimitBurst", |u, v| v.put(&mut u.start_limit_burst, Value::number), "How many starts in that time are one too few to give up. Default 5; 0 is without a limit."),
+
+    key(CONTAINER, "Image", |u, v| v.put(&mut u.image, Value::name), "The image: a name that was imported or a reference to a registry. Required."),
+    key(CONTAINER, "Exec", |u, v| v.put(&mut u.exec, Value::words), "The command, in place of the image's; words as in systemd's `ExecStart=`."),
+    key(CONTAINER, "Entrypoint", |u, v| v.put(&mut u.entrypoint, Value::command), "What stands before the command, in place of the image's: words or a JSON array."),
+    key(CONTAINER, "Environment", |u, v| v.add(&mut u.environment, Value::environment), "`NAME=VALUE` words; a later one wins. Repeatable."),
+    key(CONTAINER, "EnvironmentFile", |u, v| v.add(&mut u.environment_files, Value::environment_file), "A file of the host with `NAME=VALUE` lines, read at every start, before `Environment=`; `-` in front: it may be missing. Repeatable."),
+    key(CONTAINER, "PublishPort", |u, v| v.add(&mut u.ports, Value::ports), "`[IP:]HOST:CONTAINER[/udp]`, ranges too: a port of the host that leads to the container. Repeatable."),
+    key(CONTAINER, "Volume", |u, v| v.add(&mut u.volumes, Value::volume), "`SOURCE:TARGET[:ro]`: a directory or file of the host. Repeatable; named volumes are not there yet."),
+    key(CONTAINER, "User", |u, v| v.put(&mut u.user, Value::name), "`USER[:GROUP]`, names of the image or numbers, in place of the image's."),
+    key(CONTAINER, "Group", |u, v| v.put(&mut u.group, Value::name), "The group to `User=`."),
+    key(CONTAINER, "WorkingDir", |u, v| v.put(&mut u.working_dir, Value::path), "The directory in which the command starts, in place of the image's."),
+    key(CONTAINER, "ReadOnly", |u, v| v.put(&mut u.read_only, Value::boolean), "The root file system cannot be written. Default no."),
+    key(CONTAINER, "Network", |u, v| v.put(&mut u.network, Value::network), "`bridge` (an address of its own, the default), `host` (the host's network) or `none` (loopback only)."),
+    key(CONTAINER, "HealthCmd", |u, v| v.put(&mut u.health_cmd, Value::health_command), "Run in the container; it is healthy when this ends with 0. A JSON array is run as it is, other text by `/bin/sh -c`; `none`: no check."),
+    key(CONTAINER, "HealthInterval", |u, v| v.put(&mut u.health_interval, Value::positive_span), "Time between checks. Default `30s`."),
+    key(CONTAINER, "HealthTimeout", |u, v| v.put(&mut u.health_timeout, Value::positive_span), "A check that takes longer has failed. Default `30s`."),
+    key(CONTAINER, "HealthRetries", |u, v| v.put(&mut u.health_retries, Value::positive), "As many failures in a row make it unhealthy. Default 3."),
+    key(CONTAINER, "HealthStartPeriod", |u, v| v.put(&mut u.health_start_period, Value::span), "Failures in this time after the start do not count. Default 0."),
+    key(CONTAINER, "Notify", |u, v| v.put(&mut u.kind, Value::notify), "`true` is `Type=notify`."),
+    key(CONTAINER, "StopSignal", |u, v| v.put(&mut u.stop_signal, Value::signal), "The signal that asks the program to end. Default: the image's, else `SIGTERM`."),
+    key(CONTAINER, "StopTimeout", |u, v| v.put(&mut u.timeout_stop, Value::timeout), "As `TimeoutStopSec=`."),
+    key(CONTAINER, "Memory", |u, v| v.put(&mut u.memory_max, Value::memory), "As `MemoryMax=`."),
+    key(CONTAINER, "PidsLimit", |u, v| v.put(&mut u.tasks_max, Value::pids), "As `TasksMax=`; -1 is without a limit."),
+
+    key(SERVICE, "Type", |u, v| v.put(&mut u.kind, Value::service_type), "When the unit is active: `simple`, `exec`: the program runs; `notify`: it says so through `NOTIFY_SOCKET`; `oneshot`: it has ended well. Default `simple`."),
+    key(SERVICE, "RemainAfterExit", |u, v| v.put(&mut u.remain_after_exit, Value::boolean), "The unit stays active when the program has ended well. Default no."),
+    key(SERVICE, "Restart", |u, v| v.put(&mut u.restart, Value::restart), "After which ends the program is started again: `no`, `always`, `on-success`, `on-failure`, `on-abnormal`, `on-abort`, `on-watchdog`. Default `no`."),
+    key(SERVICE, "RestartSec", |u, v| v.put(&mut u.restart_sec, Value::span), "The wait before a restart. Default `100ms`."),
+    key(SERVICE, "RestartSteps", |u, v| v.put(&mut u.restart_steps, Value::number), "In how many restarts the wait grows to `RestartMaxDelaySec=`. Default 0: it does not."),
+    key(SERVICE, "RestartMaxDelaySec", |u, v| v.put(&mut u.restart_max_delay, Value::timeout), "The longest wait before a restart."),
+    key(SERVICE, "TimeoutStartSec", |u, v| v.put(&mut u.timeout_start, Value::timeout), "How long a start may take; `infinity` or 0: for ever. Default `90s`; of a oneshot, `infinity`."),
+    key(SERVICE, "TimeoutStopSec", |u, v| v.put(&mut u.timeout_stop, Value::timeout), "How long after the stop signal everything in the container is killed; `infinity` or 0: never. Default `10s`, as podman's."),
+    key(SERVICE, "TimeoutSec", |u, v| { v.put(&mut u.timeout_start, Value::timeout)?; v.put(&mut u.timeout_stop, Value::timeout) }, "`TimeoutStartSec=` and `TimeoutStopSec=` in one."),
+    key(SERVICE, "KillSignal", |u, v| v.put(&mut u.stop_signal, Value::signal), "As `StopSignal=`."),
+    key(SERVICE, "StartLimitInterval", |u, v| v.put(&mut u.start_limit_interval, Value::span), "systemd's older name of `StartLimitIntervalSec=`."),
+    key(SERVICE, "StartLimitBurst", |u, v| v.put(&mut u.start_limit_burst, Value::number), "As in `[Unit]`."),
+    key(SERVICE, "MemoryMax", |u, v| v.put(&mut u.memory_max, Value::memory), "Memory that the container may use: bytes, `512M`, a part of the host's (`25%`), or `infinity`."),
+    key(SERVICE, "CPUQuota", |u, v| v.put(&mut u.cpu_quota, Value::cpu_quota), "CPU time per wall time: `50%` is half a CPU, `200%` two."),
+    key(SERVICE, "TasksMax", |u, v| v.put(&mut u.tasks_max, Value::tasks), "Processes and threads: a number, a part of what the kernel allows (`10%`), or `infinity`."),
+
+    key(INSTALL, "WantedBy", |_, v| v.words().map(drop), "Taken as it is: what was started is started again with its host."),
+    key(INSTALL, "RequiredBy", |_, v| v.words().map(drop), "As `WantedBy=`."),
+];
+
+/// What a name in a section is.
+pub enum Found {
+    Honoured(&'static Key),
+    /// Known and without effect so far: the consequence.
+    NotYet(&'static str),
+    /// Never to be honoured: what to write instead.
+    Refused(fn(&str) -> String),
+    Unknown,
+}
+
+pub fn find(section: &str, name: &str) -> Found {
+    if let Some(key) = KEYS.iter().find(|key| key.section == section && key.name == name) {
+        return Found::Honoured(key);
+    }
+    if let Some(key) = REFUSED.iter().find(|key| key.section == section && key.name == name) {
+        return Found::Refused(key.instead);
+    }
+    let not_yet = NOT_YET.iter().filter(|group| group.section == section);
+    let listed = not_yet.flat_map(|group| group.names.split_whitespace().map(|n| (n, group.why)));
+    match listed.into_iter().find(|(listed, _)| *listed == name) {
+        Some((_, why)) => Found::NotYet(why),
+        None => Found::Unknown,
+    }
+}
+
+/// Every known key: its section and its name.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let honoured = KEYS.iter().map(|key| (key.section, key.name));
+    let refused = REFUSED.iter().map(|key| (key.section, key.name));
+    let not_yet = NOT_YET.iter().flat_map(|g| g.names.split_whitespace().map(|n| (g.section, n)));
+    honoured.chain(not_yet).chain(refused)
+}
+
+/// The known key that was probably meant, as a hint: in this section or, by its exact name, in
+/// another.
+pub fn suggestion(section: &str, name: &str) -> Option<String> {
+    if let Some((other, _)) = all().find(|(other, known)| *other != section && *known == name) {
+        return Some(format!("it belongs to [{other}]"));
+    }
+    let lower = name.to_ascii_lowercase();
+    let distance = |known: &str| strsim::damerau_levenshtein(&lower, &known.to_ascii_lowercase());
+    let candidates = all().filter(|(other, _)| *other == section);
+    let nearest = candidates.map(|(_, known)| (distance(known), known)).min()?;
+    let near = nearest.0 <= 1 + name.len() / 5;
+    near.then(|| format!("{}= is the nearest known key", nearest.1))
+}
