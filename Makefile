@@ -15,7 +15,7 @@ PROFILE ?= dev
 T ?=
 VM ?= all
 
-AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=FLOTILLA_PROGRAMS)
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=FLOTILLA_PROGRAMS,PREFIX,DESTDIR)
 
 .PHONY: help programs test soak bench demo up down install clean
 
@@ -62,7 +62,7 @@ demo up down:
 
 install: PROFILE = release
 install: programs
-	@$(AS_ROOT) examples/install
+	@$(AS_ROOT) fleetd/systemd/install
 
 clean:
 	@cargo clean
