@@ -16,6 +16,7 @@
 pub mod need;
 pub mod programs;
 mod scratch;
+pub mod sys;
 
 pub use scratch::Scratch;
 

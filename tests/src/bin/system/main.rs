@@ -20,6 +20,7 @@ mod record;
 mod report;
 mod sys;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::arguments::Arguments;
@@ -10,6 +11,7 @@ use crate::plan::{self, Kind, Plan};
 use crate::record::{Ended, Outcome, Record};
 use crate::report::Report;
 use crate::sys;
+use crate::vm::{self, Kernel};
 
 /// How long a test may take on the host, in seconds.
 const DEADLINE: u64 = 90;
@@ -22,12 +24,43 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         return Err(format!("no test has a name with `{filter}` in it"));
     }
     let work = arguments.path("work")?;
-    let mut report = Report::default();
+    let kernels = kernels(arguments.text("vm"), &plan, &work.join("vm"))?;
+    let report = Mutex::new(Report::default());
     let jobs = std::thread::available_parallelism().map_or(1, usize::from).to_string();
-    on_host("unit", &plan.of(&[Kind::Unit]), &["--jobs", &jobs], &work, &mut report)?;
+    on_host("unit", &plan.of(&[Kind::Unit]), &["--jobs", &jobs], &work, &report)?;
     let options = ["--isolated", "yes", "--clean", "yes"];
-    on_host("host", &plan.of(&[Kind::System]), &options, &work, &mut report)?;
+    let system = plan.of(&[Kind::System]);
+    on_host("host", &system, &options, &work, &report)?;
+    // One boot leaves a processor idle most of the time.
+    std::thread::scope(|scope| {
+        let boots =
+            kernels.iter().map(|kernel| scope.spawn(|| in_vm(kernel, &system, &work, &report)));
+        let boots = boots.collect::<Vec<_>>();
+        boots.into_iter().try_for_each(|boot| {
+            boot.join().map_err(|_| "a thread of the runner panicked".to_owned())?
+        })
+    })?;
+    let report = report.into_inner().map_err(|e| e.to_string())?;
     Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The kernels to boot: none if there is nothing to run in them.
+fn kernels(which: &str, plan: &Plan, cache: &Path) -> Result<Vec<Kernel>, String> {
+    let names: &[&str] = match which {
+        "none" => &[],
+        "oldest" => &["oldest"],
+        "newest" => &["newest"],
+        "all" | "" => &["oldest", "newest"],
+        _ => return Err(format!("VM={which}: expected all, none, oldest or newest")),
+    };
+    if plan.of(&[Kind::System]).programs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kernels = names.iter().map(|name| Kernel::prepare(name, cache));
+    let mut kernels = kernels.collect::<Result<Vec<_>, _>>()?;
+    // A release may have no kernel but its own.
+    kernels.dedup_by_key(|kernel| kernel.release());
+    Ok(kernels)
 }
 
 /// Runs a plan on this machine.
@@ -36,7 +69,7 @@ fn on_host(
     plan: &Plan,
     options: &[&str],
     work: &Path,
-    report: &mut Report,
+    report: &Mutex<Report>,
 ) -> Result<(), String> {
     if plan.programs.is_empty() {
         return Ok(());
@@ -65,26 +98,50 @@ fn on_host(
     let mut child = command.spawn().map_err(|e| format!("start the tests: {e}"))?;
     let silence = |_: Option<&Record>| Duration::from_secs(DEADLINE + 60);
     let end = follow::follow(&mut child, &mut records, silence, |record| {
-        if let Record::Ended(ended) = record {
-            report.add(place, ended);
-        }
+        take(place, record, report);
     })?;
-    fail_the_rest(place, plan, &end, report);
+    let reason = match end {
+        End::Exited(status) => format!("the runner ended too early ({status})"),
+        End::Silent(time) => format!("nothing came for {} s", time.as_secs()),
+    };
+    fail_the_rest(place, plan, &reason, report);
     // What a test leaves in it has been reported with the test.
     std::fs::remove_dir_all(&scratch).map_err(|e| format!("remove {}: {e}", scratch.display()))
 }
 
-/// Every test of the plan without a record failed: it was not run.
-fn fail_the_rest(place: &str, plan: &Plan, end: &End, report: &mut Report) {
-    let reason = match end {
-        End::Exited(status) => format!("not run to its end: the runner ended with {status}"),
-        End::Silent(time) => format!("not run to its end: nothing came for {} s", time.as_secs()),
-    };
+/// Runs a plan in the virtual machine.
+fn in_vm(kernel: &Kernel, plan: &Plan, work: &Path, report: &Mutex<Report>) -> Result<(), String> {
+    let place = kernel.place();
+    let end = vm::run(kernel, plan, &work.join(&place), |record| take(&place, record, report))?;
+    if let Some(reason) = end {
+        fail_the_rest(&place, plan, &reason, report);
+    }
+    Ok(())
+}
+
+fn take(place: &str, record: &Record, report: &Mutex<Report>) {
+    if let Record::Ended(ended) = record {
+        lock(report).add(place, ended);
+    }
+}
+
+/// Every test of the plan without a record failed: the one that ran then, and those that were not
+/// run. The reason is given in full once.
+fn fail_the_rest(place: &str, plan: &Plan, reason: &str, report: &Mutex<Report>) {
+    let mut report = lock(report);
+    let (first, rest) = reason.split_once('\n').unwrap_or((reason, ""));
+    let mut output = rest.to_owned();
     for (program, test) in plan.tests() {
         let test = Plan::name(program, test);
         if !report.is_known(place, &test) {
-            let outcome = Outcome::Failed(reason.clone());
-            report.add(place, &Ended { test, outcome, millis: 0, output: String::new() });
+            let outcome = Outcome::Failed(first.to_owned());
+            let output = std::mem::take(&mut output);
+            report.add(place, &Ended { test, outcome, millis: 0, output });
         }
     }
+}
+
+fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> {
+    // A thread that panicked while it printed has left whole entries.
+    report.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

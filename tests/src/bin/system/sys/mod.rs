@@ -3,5 +3,6 @@
 mod netlink;
 mod process;
 
-pub(crate) use netlink::{bring_loopback_up, nft_tables};
+pub(crate) use flotilla_tests::sys::bring_loopback_up;
+pub(crate) use netlink::nft_tables;
 pub(crate) use process::*;

@@ -1,7 +1,9 @@
 //! The few questions to the kernel's network tables that have no file in /proc.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+
+use flotilla_tests::sys::socket;
 
 /// `nfnetlink` message types carry the subsystem in the high byte (`linux/netfilter/nfnetlink.h`).
 const NEW_TABLE: u16 = (libc::NFNL_SUBSYS_NFTABLES << 8) as u16 | libc::NFT_MSG_NEWTABLE as u16;
@@ -10,16 +12,6 @@ const GET_TABLE: u16 = (libc::NFNL_SUBSYS_NFTABLES << 8) as u16 | libc::NFT_MSG_
 const TABLE_NAME: u16 = 1;
 const HEADER: usize = 16;
 const FAMILY_HEADER: usize = 4;
-
-fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
-    // SAFETY: takes three integers, returns a new descriptor or -1.
-    let fd = unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
 
 /// The names of all nftables tables of this network namespace.
 pub(crate) fn nft_tables() -> io::Result<Vec<String>> {
@@ -83,21 +75,5 @@ fn table_name(message: &[u8]) -> Option<String> {
             return Some(String::from_utf8_lossy(payload.get(..end)?).into_owned());
         }
         bytes = bytes.get(length.next_multiple_of(4)..)?;
-    }
-}
-
-/// `SIOCSIFFLAGS` for `lo` (netdevice(7)).
-pub(crate) fn bring_loopback_up() -> io::Result<()> {
-    let socket = socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
-    // SAFETY: `ifreq` is plain old data for which all zeroes are a value.
-    let mut request = unsafe { std::mem::zeroed::<libc::ifreq>() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = from.cast_signed();
-    }
-    request.ifr_ifru.ifru_flags = libc::IFF_UP as i16;
-    // SAFETY: SIOCSIFFLAGS reads an `ifreq`, and `request` is one that outlives the call.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
     }
 }

@@ -1,0 +1,94 @@
+//! The first process of the virtual machine's guest.
+//!
+//! From a bare kernel to a machine that runs system tests: modules, the host's file system under a
+//! writable overlay, cgroup v2 with every controller, then one command; when it has ended, power
+//! off. What to do is in `/config` of the initramfs, one `key value` a line, in this order:
+//!
+//! - `layer DIR`: a directory of the host that covers its root, any number of them;
+//! - `env NAME=VALUE`, `modules DIR`: for the command, and its `/lib/modules`;
+//! - `run PROGRAM`, `arg WORD`: the command.
+//!
+//! It is linked statically, since it runs before there is a file system, and talks to the console.
+
+mod mounts;
+
+use std::error::Error;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::kmod::{ModuleInitFlags, finit_module};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() {
+    if let Err(error) = boot() {
+        eprintln!("guest-init: {error}");
+    }
+    nix::unistd::sync();
+    let Err(error) = reboot(RebootMode::RB_POWER_OFF);
+    eprintln!("guest-init: power off: {error}");
+}
+
+fn boot() -> Result<()> {
+    let config = std::fs::read_to_string("/config").map_err(|e| format!("read /config: {e}"))?;
+    let values = |key: &str| {
+        let key = format!("{key} ");
+        config.lines().filter_map(|line| Some(line.strip_prefix(&key)?.to_owned())).collect()
+    };
+    let layers: Vec<String> = values("layer");
+    let environment: Vec<String> = values("env");
+    mounts::kernel_files()?;
+    load_modules()?;
+    mounts::root(&layers)?;
+    mounts::after_root(values("modules").first().ok_or("no modules in /config")?)?;
+    enable_controllers()?;
+    flotilla_tests::sys::bring_loopback_up().map_err(|e| format!("bring lo up: {e}"))?;
+    nix::unistd::sethostname("flotilla-vm")?;
+    setrlimit(Resource::RLIMIT_NOFILE, 1024, 524_288)?;
+
+    let program = values("run").pop().ok_or("no command in /config")?;
+    let mut command = Command::new(&program);
+    command.args(values("arg")).env_clear().current_dir("/");
+    command.envs(environment.iter().filter_map(|line| line.split_once('=')));
+    if config.lines().any(|line| line == "replace") {
+        return Err(format!("exec {program}: {}", command.exec()).into());
+    }
+    let child = command.spawn().map_err(|e| format!("run {program}: {e}"))?;
+    let id = i32::try_from(child.id())?;
+    // As the first process it is the parent of every orphan.
+    loop {
+        let status = waitpid(None, None::<WaitPidFlag>)?;
+        if status.pid().is_some_and(|pid| pid.as_raw() == id) {
+            println!("guest-init: {program}: {status:?}");
+            return Ok(());
+        }
+    }
+}
+
+/// Loads what the initramfs brings, in the order of its names.
+fn load_modules() -> Result<()> {
+    let entries = std::fs::read_dir("/modules").map_err(|e| format!("read /modules: {e}"))?;
+    let mut paths = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths {
+        let load = || -> Result<()> {
+            Ok(finit_module(File::open(&path)?, c"", ModuleInitFlags::empty())?)
+        };
+        load().map_err(|e| format!("load {}: {e}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Offers every controller to the cgroups below the root.
+fn enable_controllers() -> Result<()> {
+    let root = std::path::Path::new("/sys/fs/cgroup");
+    for controller in std::fs::read_to_string(root.join("cgroup.controllers"))?.split_whitespace() {
+        std::fs::write(root.join("cgroup.subtree_control"), format!("+{controller}"))
+            .map_err(|e| format!("enable the controller {controller}: {e}"))?;
+    }
+    Ok(())
+}

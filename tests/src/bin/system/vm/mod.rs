@@ -1,0 +1,162 @@
+//! A batch in the virtual machine: a disposable kernel with every controller, whose root is the
+//! host's file system.
+//!
+//! The guest writes its records to a folder of the host, where they are followed while it runs.
+//! Whatever way it ends, every test has an outcome: those that it did not come to have failed, with
+//! the end of its console.
+
+mod initramfs;
+mod qemu;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::follow::{self, End, Records};
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::sys;
+use qemu::{Accelerator, Boot};
+
+/// How long a test may take in the guest, in seconds: translated code is six times slower, and
+/// the machines share the host's processors.
+const DEADLINE: u64 = 400;
+/// How long a guest may take to begin.
+const BOOT: Duration = Duration::from_secs(240);
+/// The same for one whose instructions the processor runs.
+const BOOT_KVM: Duration = Duration::from_secs(10);
+/// How much of the console is shown: its last lines.
+const CONSOLE_LINES: usize = 40;
+
+/// A kernel that `tests/vm/kernel` has prepared.
+pub(crate) struct Kernel {
+    directory: PathBuf,
+}
+
+impl Kernel {
+    /// `which` is `oldest` or `newest`; `cache` keeps it for the next run.
+    pub(crate) fn prepare(which: &str, cache: &Path) -> Result<Self, String> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/vm/kernel");
+        let mut command = Command::new(script);
+        command.arg(which).arg(cache).stdin(Stdio::null()).stderr(Stdio::inherit());
+        let output = command.output().map_err(|e| format!("run {script}: {e}"))?;
+        if !output.status.success() {
+            return Err(format!("prepare the {which} kernel: {}", output.status));
+        }
+        let text = String::from_utf8(output.stdout).map_err(|e| e.to_string())?;
+        Ok(Self { directory: PathBuf::from(text.trim_end()) })
+    }
+
+    /// Its release, as `uname -r` says it.
+    pub(crate) fn release(&self) -> String {
+        let modules = std::fs::read_dir(self.directory.join("lib/modules"));
+        let mut names = modules.into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.next().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// What the place is called in reports: `vm-6.1`.
+    pub(crate) fn place(&self) -> String {
+        let release = self.release();
+        let series = release.split('.').take(2).collect::<Vec<_>>().join(".");
+        format!("vm-{series}")
+    }
+}
+
+/// Boots a kernel, runs a plan in it and passes on every record. The answer says how it ended, if
+/// not as it should.
+pub(crate) fn run(
+    kernel: &Kernel,
+    plan: &Plan,
+    folder: &Path,
+    mut take: impl FnMut(&Record),
+) -> Result<Option<String>, String> {
+    let out = folder.join("out");
+    std::fs::create_dir_all(&out).map_err(|e| format!("create {}: {e}", out.display()))?;
+    plan.write(&out.join("plan"))?;
+    let image = folder.join("initramfs");
+    let init = programs().join("guest-init");
+    initramfs::write(&image, &init, &kernel.directory.join("boot"), &config(kernel)?)?;
+    let console = folder.join("console");
+    let vmlinuz = kernel.directory.join("vmlinuz");
+    let boot = Boot { kernel: &vmlinuz, initramfs: &image, out: &out, console: &console };
+
+    let mut accelerator = Accelerator::available();
+    loop {
+        let mut records = Records::create(&out.join("records"))?;
+        let mut command = qemu::command(&boot, accelerator);
+        sys::dies_with_parent(&mut command);
+        let mut child = command.spawn().map_err(|e| format!("run qemu-system-x86_64: {e}"))?;
+        let silence = |last: Option<&Record>| match (last, accelerator) {
+            (None, Accelerator::Kvm) => BOOT_KVM,
+            (None, Accelerator::Tcg) => BOOT,
+            (Some(_), _) => Duration::from_secs(DEADLINE + 60),
+        };
+        let (mut begun, mut done) = (false, false);
+        let end = follow::follow(&mut child, &mut records, silence, |record| {
+            begun = true;
+            done |= *record == Record::Done;
+            take(record);
+        })?;
+        if !begun && accelerator == Accelerator::Kvm {
+            println!("{}: no answer under KVM: going on without it", kernel.place());
+            accelerator = Accelerator::Tcg;
+            continue;
+        }
+        return Ok((!done).then(|| explain(&end, &console)));
+    }
+}
+
+fn programs() -> PathBuf {
+    std::env::var_os("FLOTILLA_PROGRAMS").map(PathBuf::from).unwrap_or_default()
+}
+
+/// What `guest-init` is to do.
+fn config(kernel: &Kernel) -> Result<String, String> {
+    let own = std::env::current_exe().map_err(|e| format!("find this program: {e}"))?;
+    let modules = kernel.directory.join("lib/modules");
+    let mut text = format!("modules {}\n", modules.display());
+    for (name, value) in [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "dumb"),
+        ("FLOTILLA_SCRATCH", "/run/flotilla-scratch"),
+        ("FLOTILLA_VM", &kernel.release()),
+        ("FLOTILLA_PROGRAMS", &programs().to_string_lossy()),
+    ] {
+        let _ = writeln!(text, "env {name}={value}");
+    }
+    let _ = writeln!(text, "run {}", own.display());
+    let deadline = DEADLINE.to_string();
+    for word in [
+        "place",
+        "--clean",
+        "yes",
+        "--deadline",
+        &deadline,
+        "--grace",
+        "30",
+        "--plan",
+        "/run/flotilla-out/plan",
+        "--records",
+        "/run/flotilla-out/records",
+        "--logs",
+        "/run/flotilla-logs",
+    ] {
+        let _ = writeln!(text, "arg {word}");
+    }
+    Ok(text)
+}
+
+fn explain(end: &End, console: &Path) -> String {
+    let how = match end {
+        End::Exited(status) => format!("the guest ended too early ({status})"),
+        End::Silent(time) => format!("the guest wrote nothing for {} s", time.as_secs()),
+    };
+    let text = std::fs::read(console).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.lines().collect::<Vec<_>>();
+    let last = lines.get(lines.len().saturating_sub(CONSOLE_LINES)..).unwrap_or_default();
+    format!("{how}; the end of its console:\n{}", last.join("\n"))
+}
