@@ -1,3 +1,11 @@
 //! Pure decisions: no clock, disk, socket or tokio. Time and randomness are arguments.
 
+pub mod environment;
+pub mod health;
+pub mod log;
+pub mod oci;
+pub mod reconcile;
+pub mod restart;
+pub mod run;
+pub mod status;
 pub mod unit;
