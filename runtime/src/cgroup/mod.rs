@@ -1,24 +1,83 @@
 //! The container's cgroup (cgroup v2): made with its limits before the container, killed and
 //! removed after it.
 
+mod create;
+mod destroy;
+pub mod location;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Doing, Result};
+use crate::plan::limits::Setting;
+use crate::sys::{bpf, file};
 
 /// The cgroup of one container.
+#[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
+    /// Its parents that were made for it, the outermost first.
+    made_parents: Vec<PathBuf>,
+    directory: Option<OwnedFd>,
 }
 
 impl Cgroup {
+    /// Makes the cgroup at `linux.cgroupsPath` and writes its limits, but for those that would
+    /// refuse its first process: see [`Cgroup::set`].
+    pub fn create(configured: Option<&str>, id: &str, settings: &[Setting]) -> Result<Self> {
+        create::create(&location::relative(configured, id)?, settings)
+    }
+
+    /// A cgroup that [`Cgroup::create`] made in another process.
+    pub fn made(path: PathBuf, made_parents: Vec<PathBuf>) -> Self {
+        Self { path, made_parents, directory: None }
+    }
+
     /// Absolute, below the cgroup2 mount.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Kills what still runs in the cgroup, waits until it is gone, and removes the cgroup with
-    /// those of its parents that were made for it and are empty.
-    pub fn destroy(&self) -> Result<()> {
-        Err(Error::new("remove the cgroup: not there yet"))
+    /// Its parents that were made for it, the outermost first.
+    pub fn made_parents(&self) -> &[PathBuf] {
+        &self.made_parents
     }
+
+    /// Its directory; a process can be born in it.
+    pub fn directory(&self) -> Option<BorrowedFd<'_>> {
+        self.directory.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Writes one limit.
+    pub fn set(&self, setting: &Setting) -> Result<()> {
+        let directory = self.open()?;
+        create::write(directory.as_fd(), &self.path, setting)
+    }
+
+    /// Forbids all devices but those that the program allows.
+    pub fn attach_device_filter(&self, program: &[bpf::Instruction]) -> Result<()> {
+        let directory = self.open()?;
+        let program = bpf::load_device_filter(program).doing("load the device filter")?;
+        bpf::attach_device_filter(directory.as_fd(), program.as_fd())
+            .doing(format_args!("attach the device filter to {}", self.path.display()))
+    }
+
+    /// Kills what still runs in the cgroup, waits until it is gone, and removes the cgroup with
+    /// those of its parents that were made for it and are empty. Fine if it is gone already.
+    pub fn destroy(&self) -> Result<()> {
+        destroy::destroy(&self.path, &self.made_parents)
+    }
+
+    fn open(&self) -> Result<OwnedFd> {
+        match &self.directory {
+            Some(directory) => directory.try_clone().doing("duplicate a descriptor"),
+            None => open(&self.path),
+        }
+    }
+}
+
+/// Opens a cgroup's directory, for a process to be born in it.
+pub fn open(path: &Path) -> Result<OwnedFd> {
+    file::openat(file::here(), path, libc::O_RDONLY | libc::O_DIRECTORY, 0)
+        .doing(format_args!("open the cgroup {}", path.display()))
 }

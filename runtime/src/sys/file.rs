@@ -217,6 +217,17 @@ pub fn read(file: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     })
 }
 
+/// Reads from the beginning, whatever was read before.
+pub fn read_from_start(file: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    uninterrupted(|| {
+        // SAFETY: the kernel writes at most the buffer's length into it.
+        let length = check(unsafe {
+            libc::pread(file.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0)
+        })?;
+        Ok(usize::try_from(length).unwrap_or(0))
+    })
+}
+
 /// One write, as files of the kernel want it; a part written is an error.
 pub fn write_whole(file: BorrowedFd<'_>, data: &[u8]) -> io::Result<()> {
     let written = uninterrupted(|| {
