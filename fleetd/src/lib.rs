@@ -7,6 +7,7 @@
 //! | [`consensus`] | what was decided: unit files and desired states (one host: decided at once) |
 //! | [`store`] | the database below it |
 //! | [`agent`] | makes this host match: starts, stops, adopts, cleans up |
+//! | [`events`] | what happened, for whoever listens |
 //! | [`logs`] | reads the log files that supervisors write |
 //! | [`image`] | images and root file systems |
 //! | [`core`] | pure decisions: no clock, disk, socket or tokio |
@@ -17,6 +18,7 @@ pub mod agent;
 pub mod cli;
 pub mod consensus;
 pub mod core;
+pub mod events;
 pub mod http;
 pub mod image;
 pub mod keep_cgroup;

@@ -1,0 +1,26 @@
+//! What can go wrong with the database.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("create {}: {cause}", path.display())]
+    Create { path: PathBuf, cause: String },
+    /// It is left as it is. Nothing that runs is touched.
+    #[error(
+        "open {}: {cause} (nothing was changed and no container stopped; put a copy of a backup in \
+         its place, or move the file away and submit the units again)",
+        path.display()
+    )]
+    Open { path: PathBuf, cause: String },
+    #[error("write {}: {cause}", path.display())]
+    Write { path: PathBuf, cause: redb::Error },
+}
+
+impl Error {
+    /// Whether the disk is full.
+    pub fn no_space(&self) -> bool {
+        matches!(self, Self::Write { cause: redb::Error::Io(e), .. }
+            if e.kind() == std::io::ErrorKind::StorageFull)
+    }
+}

@@ -1,0 +1,77 @@
+use super::*;
+use fleetd_api::DesiredState;
+
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("flotilla-store-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("fleetd.redb")
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+fn entry() -> Arc<Entry> {
+    Arc::new(Entry {
+        text: "[Container]\n".to_owned(),
+        drop_ins: std::collections::BTreeMap::new(),
+        hash: "abc".to_owned(),
+        desired: DesiredState::Launched,
+        start: 7,
+        restart: 0,
+        destroyed: false,
+    })
+}
+
+#[test]
+fn what_was_written_is_there_again() {
+    let dir = Dir::new("again");
+    let (store, opened) = Store::open(&dir.file(), "m1").unwrap();
+    assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 1));
+    store.write(7, &[("a.container".to_owned(), Some(entry()))]).unwrap();
+    store.write(8, &[("b.container".to_owned(), Some(entry()))]).unwrap();
+    store.write(9, &[("b.container".to_owned(), None)]).unwrap();
+    drop(store);
+    let (_store, opened) = Store::open(&dir.file(), "m2").unwrap();
+    assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 2));
+    assert_eq!(opened.decided.index, 9);
+    assert_eq!(opened.decided.units.len(), 1);
+    assert_eq!(opened.decided.units["a.container"], entry());
+}
+
+#[test]
+fn a_damaged_file_is_named_with_the_remedy_and_left_as_it_is() {
+    let dir = Dir::new("damaged");
+    let empty = Vec::new();
+    let noise = vec![0x5a_u8; 100_000];
+    drop(Store::open(&dir.file(), "m1").unwrap());
+    let mut scratched = std::fs::read(dir.file()).unwrap();
+    let end = scratched.len().min(400);
+    scratched[..end].fill(0xff);
+    for content in [empty, noise, scratched] {
+        std::fs::write(dir.file(), &content).unwrap();
+        let Err(error) = Store::open(&dir.file(), "m1") else { panic!("it was taken") };
+        let text = error.to_string();
+        assert!(text.contains("fleetd.redb"), "{text}");
+        assert!(text.contains("backup"), "{text}");
+        assert_eq!(std::fs::read(dir.file()).unwrap(), content);
+    }
+}
+
+#[test]
+fn what_an_interrupted_first_start_left_is_no_database() {
+    let dir = Dir::new("first");
+    std::fs::write(dir.0.join("fleetd.redb.new"), b"half").unwrap();
+    Store::open(&dir.file(), "m1").unwrap();
+}
