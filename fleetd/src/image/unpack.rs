@@ -1,5 +1,0 @@
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{}", super::error::Sentence(.0))]
-    Io(std::io::Error),
-}
