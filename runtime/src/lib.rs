@@ -19,6 +19,7 @@ pub mod init;
 pub mod join;
 pub mod launch;
 pub mod plan;
+pub mod seccomp;
 pub mod spec;
 pub mod store;
 pub mod supervise;

@@ -1,0 +1,10 @@
+//! The compiled program against what the profile says, call by call.
+
+mod default_profile;
+mod direct;
+mod errors;
+mod interpreter;
+mod meaning;
+mod oracle;
+mod random;
+mod tables;
