@@ -50,3 +50,15 @@ pub fn virtual_machine() -> Result<(), String> {
         Err("runs in the virtual machine only".to_owned())
     }
 }
+
+/// systemd as the first process of a disposable machine. The runner boots one for the test program
+/// `systemd`.
+pub fn systemd() -> Result<(), String> {
+    virtual_machine()?;
+    // As sd_booted(3) finds out.
+    if Path::new("/run/systemd/system").is_dir() {
+        Ok(())
+    } else {
+        Err("needs systemd as the first process".to_owned())
+    }
+}

@@ -2,19 +2,19 @@
 //!
 //! From a bare kernel to a machine that runs system tests: modules, the host's file system under a
 //! writable overlay, cgroup v2 with every controller, then one command; when it has ended, power
-//! off. What to do is in `/config` of the initramfs, one `key value` a line, in this order:
+//! off. What to do is in `/config` of the initramfs, one `key value` a line:
 //!
-//! - `layer DIR`: a directory of the host that covers its root, any number of them;
 //! - `env NAME=VALUE`, `modules DIR`: for the command, and its `/lib/modules`;
-//! - `run PROGRAM`, `arg WORD`: the command.
+//! - `run WORD`: the command and its arguments;
+//! - `systemd yes`: systemd becomes the first process and runs the command.
 //!
 //! It is linked statically, since it runs before there is a file system, and talks to the console.
 
 mod mounts;
+mod systemd;
 
 use std::error::Error;
 use std::fs::File;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::kmod::{ModuleInitFlags, finit_module};
@@ -35,31 +35,34 @@ fn main() {
 
 fn boot() -> Result<()> {
     let config = std::fs::read_to_string("/config").map_err(|e| format!("read /config: {e}"))?;
-    let values = |key: &str| {
+    let values = |key: &str| -> Vec<String> {
         let key = format!("{key} ");
         config.lines().filter_map(|line| Some(line.strip_prefix(&key)?.to_owned())).collect()
     };
-    let layers: Vec<String> = values("layer");
-    let environment: Vec<String> = values("env");
+    let environment = values("env");
+    let words = values("run");
     mounts::kernel_files()?;
     load_modules()?;
-    mounts::root(&layers)?;
+    mounts::root()?;
     mounts::after_root(values("modules").first().ok_or("no modules in /config")?)?;
-    enable_controllers()?;
     flotilla_tests::sys::bring_loopback_up().map_err(|e| format!("bring lo up: {e}"))?;
     nix::unistd::sethostname("flotilla-vm")?;
     setrlimit(Resource::RLIMIT_NOFILE, 1024, 524_288)?;
-
-    let program = values("run").pop().ok_or("no command in /config")?;
-    let mut command = Command::new(&program);
-    command.args(values("arg")).env_clear().current_dir("/");
-    command.envs(environment.iter().filter_map(|line| line.split_once('=')));
-    if config.lines().any(|line| line == "replace") {
-        return Err(format!("exec {program}: {}", command.exec()).into());
+    if !values("systemd").is_empty() {
+        return systemd::become_systemd(&words, &environment);
     }
+    enable_controllers()?;
+    run(&words, &environment)
+}
+
+/// Runs the command to its end. As the first process this one is the parent of every orphan.
+fn run(words: &[String], environment: &[String]) -> Result<()> {
+    let (program, arguments) = words.split_first().ok_or("no command in /config")?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().current_dir("/");
+    command.envs(environment.iter().filter_map(|line| line.split_once('=')));
     let child = command.spawn().map_err(|e| format!("run {program}: {e}"))?;
     let id = i32::try_from(child.id())?;
-    // As the first process it is the parent of every orphan.
     loop {
         let status = waitpid(None, None::<WaitPidFlag>)?;
         if status.pid().is_some_and(|pid| pid.as_raw() == id) {

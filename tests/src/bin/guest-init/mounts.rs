@@ -38,15 +38,16 @@ pub(crate) fn kernel_files() -> Result<()> {
     attach("devtmpfs", "/dev", "devtmpfs", MsFlags::MS_NOSUID, "mode=0755")
 }
 
-/// Makes the host's root, below `layers` and a writable one, the root of this process.
-pub(crate) fn root(layers: &[String]) -> Result<()> {
+/// Makes the host's root, below the layer of packages and a writable one, the root of this process.
+pub(crate) fn root() -> Result<()> {
     attach("root", "/lower", "9p", MsFlags::MS_RDONLY, ROOT_OPTIONS)?;
+    // A share of its own: layers of an overlay must not lie in one another.
+    attach("layer", "/layer", "9p", MsFlags::MS_RDONLY, ROOT_OPTIONS)?;
     attach("tmpfs", "/upper", "tmpfs", MsFlags::empty(), "mode=0755")?;
     create_dir_all("/upper/data")?;
     create_dir_all("/upper/work")?;
-    let layers = layers.iter().map(|dir| format!("/lower{dir}:")).collect::<String>();
-    let options = format!("lowerdir={layers}/lower,upperdir=/upper/data,workdir=/upper/work");
-    attach("overlay", "/new", "overlay", MsFlags::empty(), &options)?;
+    let options = "lowerdir=/layer:/lower,upperdir=/upper/data,workdir=/upper/work";
+    attach("overlay", "/new", "overlay", MsFlags::empty(), options)?;
     for dir in ["/proc", "/sys", "/dev"] {
         let target = format!("/new{dir}");
         create_dir_all(&target)?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::arguments::Arguments;
@@ -11,7 +12,7 @@ use crate::plan::{self, Kind, Plan};
 use crate::record::{Ended, Outcome, Record};
 use crate::report::Report;
 use crate::sys;
-use crate::vm::{self, Kernel};
+use crate::vm::{self, Kernel, Machine};
 
 /// How long a test may take on the host, in seconds.
 const DEADLINE: u64 = 90;
@@ -24,28 +25,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         return Err(format!("no test has a name with `{filter}` in it"));
     }
     let work = arguments.path("work")?;
-    let kernels = kernels(arguments.text("vm"), &plan, &work.join("vm"))?;
+    let boots = boots(arguments.text("vm"), &plan, &work.join("vm"))?;
     let report = Mutex::new(Report::default());
     let jobs = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     on_host("unit", &plan.of(&[Kind::Unit]), &["--jobs", &jobs], &work, &report)?;
     let options = ["--isolated", "yes", "--clean", "yes"];
-    let system = plan.of(&[Kind::System]);
-    on_host("host", &system, &options, &work, &report)?;
-    // One boot leaves a processor idle most of the time.
-    std::thread::scope(|scope| {
-        let boots =
-            kernels.iter().map(|kernel| scope.spawn(|| in_vm(kernel, &system, &work, &report)));
-        let boots = boots.collect::<Vec<_>>();
-        boots.into_iter().try_for_each(|boot| {
-            boot.join().map_err(|_| "a thread of the runner panicked".to_owned())?
-        })
-    })?;
+    on_host("host", &plan.of(&[Kind::System]), &options, &work, &report)?;
+    in_vms(&boots, &work, &report)?;
+    for (program, test) in plan.of(&[Kind::Systemd]).tests() {
+        let test = Plan::name(program, test);
+        if boots.iter().all(|(machine, _)| !machine.systemd) {
+            let outcome = Outcome::Skipped("needs systemd in the virtual machine".to_owned());
+            lock(&report).add("host", &Ended { test, outcome, millis: 0, output: String::new() });
+        }
+    }
     let report = report.into_inner().map_err(|e| e.to_string())?;
     Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The kernels to boot: none if there is nothing to run in them.
-fn kernels(which: &str, plan: &Plan, cache: &Path) -> Result<Vec<Kernel>, String> {
+/// The machines to boot, and what runs in each: none if there is nothing to run.
+fn boots(which: &str, plan: &Plan, cache: &Path) -> Result<Vec<(Machine, Plan)>, String> {
     let names: &[&str] = match which {
         "none" => &[],
         "oldest" => &["oldest"],
@@ -53,14 +52,42 @@ fn kernels(which: &str, plan: &Plan, cache: &Path) -> Result<Vec<Kernel>, String
         "all" | "" => &["oldest", "newest"],
         _ => return Err(format!("VM={which}: expected all, none, oldest or newest")),
     };
-    if plan.of(&[Kind::System]).programs.is_empty() {
+    let (ordinary, systemd) = (plan.of(&[Kind::System]), plan.of(&[Kind::Systemd]));
+    if names.is_empty() || (ordinary.programs.is_empty() && systemd.programs.is_empty()) {
         return Ok(Vec::new());
     }
+    let layer = vm::layer(cache)?;
     let kernels = names.iter().map(|name| Kernel::prepare(name, cache));
     let mut kernels = kernels.collect::<Result<Vec<_>, _>>()?;
     // A release may have no kernel but its own.
     kernels.dedup_by_key(|kernel| kernel.release());
-    Ok(kernels)
+    let machine = |kernel: &Kernel, systemd| Machine {
+        kernel: kernel.clone(),
+        layer: layer.clone(),
+        systemd,
+    };
+    let mut boots =
+        kernels.iter().map(|k| (machine(k, false), ordinary.clone())).collect::<Vec<_>>();
+    boots.extend(kernels.last().map(|k| (machine(k, true), systemd)));
+    boots.retain(|(_, plan)| !plan.programs.is_empty());
+    Ok(boots)
+}
+
+/// Boots the machines, two at a time: one leaves a processor idle most of the time.
+fn in_vms(boots: &[(Machine, Plan)], work: &Path, report: &Mutex<Report>) -> Result<(), String> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        while let Some((machine, plan)) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
+            in_vm(machine, plan, work, report)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers = [scope.spawn(worker), scope.spawn(worker)];
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().map_err(|_| "a thread of the runner panicked".to_owned())?
+        })
+    })
 }
 
 /// Runs a plan on this machine.
@@ -110,9 +137,14 @@ fn on_host(
 }
 
 /// Runs a plan in the virtual machine.
-fn in_vm(kernel: &Kernel, plan: &Plan, work: &Path, report: &Mutex<Report>) -> Result<(), String> {
-    let place = kernel.place();
-    let end = vm::run(kernel, plan, &work.join(&place), |record| take(&place, record, report))?;
+fn in_vm(
+    machine: &Machine,
+    plan: &Plan,
+    work: &Path,
+    report: &Mutex<Report>,
+) -> Result<(), String> {
+    let place = machine.place();
+    let end = vm::run(machine, plan, &work.join(&place), |record| take(&place, record, report))?;
     if let Some(reason) = end {
         fail_the_rest(&place, plan, &reason, report);
     }

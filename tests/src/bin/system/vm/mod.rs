@@ -8,6 +8,7 @@
 mod initramfs;
 mod qemu;
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,7 +30,26 @@ const BOOT_KVM: Duration = Duration::from_secs(10);
 /// How much of the console is shown: its last lines.
 const CONSOLE_LINES: usize = 40;
 
+/// Runs one of the scripts in `tests/vm`, which prints the path of what it has prepared.
+fn prepare(script: &str, arguments: &[&OsStr]) -> Result<PathBuf, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vm").join(script);
+    let mut command = Command::new(&path);
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().map_err(|e| format!("run {}: {e}", path.display()))?;
+    if !output.status.success() {
+        return Err(format!("prepare the virtual machine ({script}): {}", output.status));
+    }
+    let text = String::from_utf8(output.stdout).map_err(|e| e.to_string())?;
+    Ok(PathBuf::from(text.trim_end()))
+}
+
+/// A directory with packages that only the guests need; `cache` keeps it for the next run.
+pub(crate) fn layer(cache: &Path) -> Result<PathBuf, String> {
+    prepare("layer", &[cache.as_os_str()])
+}
+
 /// A kernel that `tests/vm/kernel` has prepared.
+#[derive(Clone)]
 pub(crate) struct Kernel {
     directory: PathBuf,
 }
@@ -37,15 +57,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// `which` is `oldest` or `newest`; `cache` keeps it for the next run.
     pub(crate) fn prepare(which: &str, cache: &Path) -> Result<Self, String> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/vm/kernel");
-        let mut command = Command::new(script);
-        command.arg(which).arg(cache).stdin(Stdio::null()).stderr(Stdio::inherit());
-        let output = command.output().map_err(|e| format!("run {script}: {e}"))?;
-        if !output.status.success() {
-            return Err(format!("prepare the {which} kernel: {}", output.status));
-        }
-        let text = String::from_utf8(output.stdout).map_err(|e| e.to_string())?;
-        Ok(Self { directory: PathBuf::from(text.trim_end()) })
+        Ok(Self { directory: prepare("kernel", &[OsStr::new(which), cache.as_os_str()])? })
     }
 
     /// Its release, as `uname -r` says it.
@@ -54,19 +66,29 @@ impl Kernel {
         let mut names = modules.into_iter().flatten().flatten().map(|entry| entry.file_name());
         names.next().unwrap_or_default().to_string_lossy().into_owned()
     }
+}
 
+/// A guest to be booted.
+pub(crate) struct Machine {
+    pub(crate) kernel: Kernel,
+    pub(crate) layer: PathBuf,
+    /// Whether Debian's systemd is its first process.
+    pub(crate) systemd: bool,
+}
+
+impl Machine {
     /// What the place is called in reports: `vm-6.1`.
     pub(crate) fn place(&self) -> String {
-        let release = self.release();
+        let release = self.kernel.release();
         let series = release.split('.').take(2).collect::<Vec<_>>().join(".");
-        format!("vm-{series}")
+        if self.systemd { "systemd".to_owned() } else { format!("vm-{series}") }
     }
 }
 
-/// Boots a kernel, runs a plan in it and passes on every record. The answer says how it ended, if
+/// Boots a machine, runs a plan in it and passes on every record. The answer says how it ended, if
 /// not as it should.
 pub(crate) fn run(
-    kernel: &Kernel,
+    machine: &Machine,
     plan: &Plan,
     folder: &Path,
     mut take: impl FnMut(&Record),
@@ -74,12 +96,19 @@ pub(crate) fn run(
     let out = folder.join("out");
     std::fs::create_dir_all(&out).map_err(|e| format!("create {}: {e}", out.display()))?;
     plan.write(&out.join("plan"))?;
+    let kernel = &machine.kernel.directory;
     let image = folder.join("initramfs");
     let init = programs().join("guest-init");
-    initramfs::write(&image, &init, &kernel.directory.join("boot"), &config(kernel)?)?;
+    initramfs::write(&image, &init, &kernel.join("boot"), &config(machine)?)?;
     let console = folder.join("console");
-    let vmlinuz = kernel.directory.join("vmlinuz");
-    let boot = Boot { kernel: &vmlinuz, initramfs: &image, out: &out, console: &console };
+    let vmlinuz = kernel.join("vmlinuz");
+    let boot = Boot {
+        kernel: &vmlinuz,
+        initramfs: &image,
+        layer: &machine.layer,
+        out: &out,
+        console: &console,
+    };
 
     let mut accelerator = Accelerator::available();
     loop {
@@ -99,7 +128,7 @@ pub(crate) fn run(
             take(record);
         })?;
         if !begun && accelerator == Accelerator::Kvm {
-            println!("{}: no answer under KVM: going on without it", kernel.place());
+            println!("{}: no answer under KVM: going on without it", machine.place());
             accelerator = Accelerator::Tcg;
             continue;
         }
@@ -112,10 +141,14 @@ fn programs() -> PathBuf {
 }
 
 /// What `guest-init` is to do.
-fn config(kernel: &Kernel) -> Result<String, String> {
+fn config(machine: &Machine) -> Result<String, String> {
     let own = std::env::current_exe().map_err(|e| format!("find this program: {e}"))?;
+    let kernel = &machine.kernel;
     let modules = kernel.directory.join("lib/modules");
     let mut text = format!("modules {}\n", modules.display());
+    if machine.systemd {
+        text.push_str("systemd yes\n");
+    }
     for (name, value) in [
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         ("HOME", "/root"),
@@ -144,7 +177,7 @@ fn config(kernel: &Kernel) -> Result<String, String> {
         "--logs",
         "/run/flotilla-logs",
     ] {
-        let _ = writeln!(text, "arg {word}");
+        let _ = writeln!(text, "run {word}");
     }
     Ok(text)
 }

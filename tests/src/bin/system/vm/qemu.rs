@@ -27,6 +27,8 @@ impl Accelerator {
 pub(crate) struct Boot<'a> {
     pub(crate) kernel: &'a Path,
     pub(crate) initramfs: &'a Path,
+    /// What lies over the host's root: packages that the host does not have.
+    pub(crate) layer: &'a Path,
     /// The host's folder that the guest writes to.
     pub(crate) out: &'a Path,
     /// A file for what the guest prints.
@@ -54,12 +56,15 @@ pub(crate) fn command(boot: &Boot<'_>, accelerator: Accelerator) -> Command {
         .arg(boot.initramfs)
         .args(["-append", KERNEL_LINE])
         .arg("-serial")
-        .arg(format!("file:{}", boot.console.display()));
-    let root = "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap".to_owned();
-    let out = format!("local,id=out,path={},security_model=none", boot.out.display());
-    for (name, share) in [("root", root), ("out", out)] {
-        command.args(["-fsdev", &share]);
-        command.args(["-device", &format!("virtio-9p-pci,fsdev={name},mount_tag={name}")]);
+        .arg(format!("file:{}", escape(boot.console)));
+    for (tag, path, readonly) in
+        [("root", Path::new("/"), "on"), ("layer", boot.layer, "on"), ("out", boot.out, "off")]
+    {
+        let path = escape(path);
+        command.arg("-fsdev").arg(format!(
+            "local,id={tag},path={path},security_model=none,readonly={readonly},multidevs=remap"
+        ));
+        command.arg("-device").arg(format!("virtio-9p-pci,fsdev={tag},mount_tag={tag}"));
     }
     command.stdin(Stdio::null());
     command
@@ -73,4 +78,9 @@ fn memory() -> String {
     });
     let mib = available.map_or(4096, |kib| (kib / 1024 / 4).clamp(1024, 4096));
     format!("{mib}M")
+}
+
+/// A path as part of an option of QEMU, where a comma would end it.
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
 }

@@ -1,0 +1,38 @@
+//! The machine offers what the other tests count on.
+
+use std::fs;
+use std::process::Command;
+
+use flotilla_tests::{need, require};
+
+fn systemctl(arguments: &[&str]) -> String {
+    let output = Command::new("systemctl").args(arguments).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "systemctl {arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn systemd_is_the_first_process() {
+    require!(need::systemd());
+    assert_eq!(fs::read_to_string("/proc/1/comm").unwrap(), "systemd\n");
+}
+
+#[test]
+fn a_service_is_restarted_with_another_process() {
+    require!(need::systemd());
+    let unit = "flotilla-restart-test.service";
+    let path = format!("/run/systemd/system/{unit}");
+    fs::create_dir_all("/run/systemd/system").unwrap();
+    fs::write(&path, "[Service]\nExecStart=/bin/sleep infinity\nSlice=flotilla.slice\n").unwrap();
+    systemctl(&["daemon-reload"]);
+    systemctl(&["start", unit]);
+    let first = systemctl(&["show", "--property=MainPID", "--value", unit]);
+    systemctl(&["restart", unit]);
+    let second = systemctl(&["show", "--property=MainPID", "--value", unit]);
+    assert_ne!(first, second);
+    assert_ne!(second, "0\n");
+    systemctl(&["stop", unit, "flotilla.slice"]);
+    fs::remove_file(path).unwrap();
+    systemctl(&["daemon-reload"]);
+}
