@@ -158,7 +158,7 @@ fn holds(condition: &ArgumentCondition, arguments: &[u64; 6]) -> bool {
 
 /// The calls that hide in 32-bit x86's `socketcall` and `ipc`, from 1.
 #[rustfmt::skip]
-fn multiplexer(abi: Abi, number: u32) -> &'static [&'static str] {
+pub(super) fn multiplexer(abi: Abi, number: u32) -> &'static [&'static str] {
     match (abi, number) {
         (Abi::X86, 102) => &[
             "socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername",

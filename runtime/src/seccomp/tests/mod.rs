@@ -7,4 +7,5 @@ mod interpreter;
 mod meaning;
 mod oracle;
 mod random;
+mod seccompiler;
 mod tables;

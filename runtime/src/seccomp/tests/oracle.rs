@@ -1,11 +1,11 @@
 //! Compiled against direct, over every number that means something and arguments near every comparison.
 
-use crate::seccomp::arch::Machine;
+use crate::seccomp::arch::{Abi, Machine};
 use crate::seccomp::compile_for;
 use crate::spec::seccomp::{ArgumentCondition, Seccomp, SyscallRule};
 
 use super::default_profile;
-use super::direct::Direct;
+use super::direct::{Direct, multiplexer};
 use super::interpreter::{Call, run};
 use super::random::Random;
 
@@ -82,6 +82,32 @@ fn random_profiles_are_compiled_to_what_they_say() {
         let machine = random.of(&[Machine::X86_64, Machine::X86_64, Machine::Aarch64]);
         let profile = random.profile(machine);
         compare(machine, &profile, 1, &mut random);
+    }
+}
+
+#[test]
+fn every_call_behind_socketcall_and_ipc_is_found() {
+    for number in [102, 117] {
+        for name in multiplexer(Abi::X86, number).iter().filter(|name| !name.is_empty()) {
+            let profile = Seccomp {
+                default_action: "SCMP_ACT_ALLOW".to_owned(),
+                architectures: Some(vec!["SCMP_ARCH_X86".to_owned()]),
+                syscalls: Some(vec![SyscallRule {
+                    names: vec![name.to_string()],
+                    action: "SCMP_ACT_TRAP".to_owned(),
+                    ..SyscallRule::default()
+                }]),
+                ..Seccomp::default()
+            };
+            let filter = compile_for(Machine::X86_64, &profile).unwrap().filter;
+            let direct = Direct::new(Machine::X86_64, &profile);
+            let about = direct.about(0x4000_0003, number);
+            for which in 0..32 {
+                let arguments = [which, 0, 0, 0, 0, 0];
+                let answer = run(&filter, &Call { number, architecture: 0x4000_0003, arguments });
+                assert_eq!(answer, direct.answer(&about, &arguments), "{name} {which}");
+            }
+        }
     }
 }
 
