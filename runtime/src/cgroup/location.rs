@@ -7,7 +7,7 @@ use crate::error::{Doing, Error, Result};
 use crate::sys::file;
 
 /// Opens the cgroup2 mount, and says where it is.
-pub(super) fn mount() -> Result<(OwnedFd, PathBuf)> {
+pub(crate) fn mount() -> Result<(OwnedFd, PathBuf)> {
     // Where it is on nearly every host; a hybrid one has a tmpfs here.
     let usual = Path::new("/sys/fs/cgroup");
     if let Ok(root) = file::openat(file::here(), usual, DIRECTORY, 0)

@@ -5,10 +5,14 @@
 
 pub mod bpf;
 pub mod capability;
+pub mod clock;
+pub mod descriptor;
+pub mod epoll;
 pub mod file;
 pub mod identity;
 pub mod mount;
 pub mod process;
+pub mod rights;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
