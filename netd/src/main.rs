@@ -1,1 +1,12 @@
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = netd::cli::parse();
+    match netd::commands::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("netd: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+use ipnet::Ipv4Net;
+use netd_api::NetworkName;
+use std::path::PathBuf;
+
+/// The network of a host's containers: bridge, addresses, published ports, names.
+#[derive(Debug, Parser)]
+#[command(name = "netd", version)]
+pub struct Arguments {
+    /// Where the socket netd.sock is.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/run/flotilla")]
+    pub run_dir: PathBuf,
+    /// Where the journal is.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/flotilla")]
+    pub state_dir: PathBuf,
+    /// The network's name in requests.
+    #[arg(long, value_name = "NAME", default_value = netd_api::DEFAULT_NETWORK)]
+    #[arg(value_parser = |s: &str| NetworkName::new(s))]
+    pub network: NetworkName,
+    /// Name of the bridge.
+    #[arg(long, value_name = "NAME", default_value = "flotilla0", value_parser = link_name)]
+    pub bridge: String,
+    /// Name of the nftables tables.
+    #[arg(long, value_name = "NAME", default_value = "flotilla", value_parser = table_name)]
+    pub table: String,
+    /// The containers' subnet, /8 to /29 [default: 10.89.0.0/16, or another one that no route of
+    /// the host overlaps].
+    #[arg(long, value_name = "NET", value_parser = subnet)]
+    pub subnet: Option<Ipv4Net>,
+    /// The domain in which containers find each other's short names.
+    #[arg(long, value_name = "DOMAIN", default_value = "flotilla.internal", value_parser = domain)]
+    pub search: String,
+    /// How many network namespaces wait ready.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub pool: u16,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows what netd has and what stands in its way.
+    Status,
+    /// Ends netd and removes every trace of it: links, tables, bridge, journal; and sets ip_forward
+    /// back to what it was.
+    Down,
+}
+
+/// Parses the process's arguments; prints help, version or an error and ends the process.
+pub fn parse() -> Arguments {
+    Arguments::parse()
+}
+
+/// A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), with less in it.
+fn link_name(name: &str) -> Result<String, String> {
+    let fits = (1..=15).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && name != "."
+        && name != "..";
+    if fits { Ok(name.to_owned()) } else { Err("it takes 1 to 15 of a-z A-Z 0-9 - _ .".to_owned()) }
+}
+
+fn table_name(name: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if fits { Ok(name.to_owned()) } else { Err("it takes 1 to 64 of a-z A-Z 0-9 - _".to_owned()) }
+}
+
+fn subnet(text: &str) -> Result<Ipv4Net, String> {
+    let net: Ipv4Net = text.parse().map_err(|_| "it takes a form like 10.89.0.0/16".to_owned())?;
+    if net.network() != net.addr() {
+        return Err(format!("its first address is {}: write {}", net.network(), net.trunc()));
+    }
+    if !(8..=29).contains(&net.prefix_len()) {
+        return Err("its prefix length is 8 to 29".to_owned());
+    }
+    Ok(net)
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    netd_api::DnsName::new(text).map(String::from).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for bad in [
+            ["--bridge", "a/b"],
+            ["--bridge", "sixteen-letters-"],
+            ["--subnet", "10.0.0.1/16"],
+            ["--subnet", "10.0.0.0/30"],
+            ["--subnet", "fd00::/64"],
+            ["--table", "a b"],
+            ["--search", "A.b"],
+            ["--pool", "-1"],
+        ] {
+            assert!(Arguments::try_parse_from(["netd"].iter().chain(&bad)).is_err(), "{bad:?}");
+        }
+    }
+}

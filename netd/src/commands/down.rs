@@ -1,0 +1,68 @@
+//! `netd down`: as if netd had never been here.
+
+use super::{CommandError, socket, system};
+use crate::cli::Arguments;
+use crate::link::{self, Refused};
+use crate::netlink::{Connection, Family};
+use crate::nft::Nftables;
+use crate::store::{self, Journal, Saved};
+use crate::{sys, sysctl};
+use nix::sys::socket::{getsockopt, sockopt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// How long a running netd may take to end.
+const PATIENCE_MS: i32 = 10_000;
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let path = socket(arguments);
+    end_running(&path)?;
+    if !arguments.state_dir.exists() {
+        return Ok(());
+    }
+    let (journal, saved) = Journal::open(&arguments.state_dir)?;
+    if let Some(saved) = saved {
+        let this_boot = saved.header.boot_id == store::boot_id()?;
+        if this_boot {
+            remove_from_kernel(&saved)?;
+        }
+    }
+    journal.remove()?;
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(system(format!("remove {}", path.display()))(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends the netd that listens on the socket, if there is one. The kernel knows its process.
+fn end_running(path: &Path) -> Result<(), CommandError> {
+    let Ok(stream) = UnixStream::connect(path) else { return Ok(()) };
+    let peer = getsockopt(&stream, sockopt::PeerCredentials)
+        .map_err(|e| system("find the running netd")(e.into()))?;
+    let what = format!("end netd, process {}", peer.pid());
+    let process = sys::pidfd::open(peer.pid()).map_err(system(&what))?;
+    sys::pidfd::signal(&process, libc::SIGTERM).map_err(system(&what))?;
+    if sys::pidfd::wait(&process, PATIENCE_MS).map_err(system(&what))? {
+        Ok(())
+    } else {
+        Err(system(&what)(std::io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// The rules last: until the links are gone, they guard them.
+fn remove_from_kernel(saved: &Saved) -> Result<(), CommandError> {
+    let network = &saved.header.network;
+    let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
+    let links = link::links(&mut route)?;
+    if let Some(bridge) = links.iter().find(|l| l.name == network.bridge && l.kind == "bridge") {
+        for port in links.iter().filter(|l| l.controller == Some(bridge.index)) {
+            link::delete(&mut route, port.index, &port.name)?;
+        }
+        link::delete(&mut route, bridge.index, &bridge.name)?;
+    }
+    let open = |e| Refused::new("open netlink", e);
+    Nftables::open(&network.table).map_err(open)?.remove()?;
+    sysctl::write("ipv4/ip_forward", &saved.header.ip_forward).map_err(system("restore ip_forward"))
+}

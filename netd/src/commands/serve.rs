@@ -1,0 +1,62 @@
+//! The daemon.
+
+use super::{CommandError, socket, system};
+use crate::cli::Arguments;
+use crate::engine::{self, Settings, Started};
+use crate::server;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::os::unix::fs::DirBuilderExt;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs until SIGTERM or SIGINT. What is in the kernel stays: containers do not notice.
+pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    raise_descriptor_limit();
+    let settings = Settings {
+        state_dir: arguments.state_dir.clone(),
+        network: arguments.network.clone(),
+        bridge: arguments.bridge.clone(),
+        table: arguments.table.clone(),
+        subnet: arguments.subnet,
+        search: arguments.search.clone(),
+        pool: usize::from(arguments.pool),
+    };
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&arguments.run_dir)
+        .map_err(system(format!("create {}", arguments.run_dir.display())))?;
+    let started = engine::start(&settings, Vec::new())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("start the event loop"))?;
+    runtime.block_on(serve(arguments, started))
+}
+
+async fn serve(arguments: &Arguments, started: Started) -> Result<(), CommandError> {
+    let Started { engine, inbox, zone: _, proxies, gateway: _ } = started;
+    let mut terminate = signal(SignalKind::terminate()).map_err(system("catch SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("catch SIGINT"))?;
+    tokio::spawn(proxies.run());
+    let thread = std::thread::Builder::new().name("engine".to_owned());
+    thread.spawn(move || engine.run()).map_err(system("start a thread"))?;
+    let path = socket(arguments);
+    let listener =
+        server::listen(&path).map_err(system(format!("listen on {}", path.display())))?;
+    tokio::select! {
+        () = server::serve(listener, inbox) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // Gone is as good as removed; the next start would replace it too.
+    let _ = std::fs::remove_file(&path);
+    Ok(())
+}
+
+/// Every endpoint and every published port takes a descriptor.
+fn raise_descriptor_limit() {
+    // What is refused leaves the limit as it was, which is an operator's choice.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

@@ -1,0 +1,56 @@
+//! `netd status`
+
+use super::{CommandError, socket, system};
+use crate::cli::Arguments;
+use netd_api::{Call, Reply, Request};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let path = socket(arguments);
+    let stream = UnixStream::connect(&path)
+        .map_err(system(format!("connect to {} (is netd running?)", path.display())))?;
+    let Reply::Status(status) = ask(&stream, Call::Status)? else {
+        return Err(CommandError::Answer("read status: netd answered something else".to_owned()));
+    };
+    let Reply::Endpoints { endpoints } = ask(&stream, Call::List)? else {
+        return Err(CommandError::Answer(
+            "list endpoints: netd answered something else".to_owned(),
+        ));
+    };
+    let counts = status.counts;
+    let mut text = format!(
+        "netd {}: {} endpoints, {} published ports, {} namespaces ready, {} addresses free\n",
+        status.version, counts.endpoints, counts.published, counts.ready, counts.free_addresses
+    );
+    for endpoint in endpoints {
+        let ports: Vec<String> = endpoint
+            .spec
+            .ports
+            .iter()
+            .map(|m| format!(" {}->{}", m.host_port, m.container_port))
+            .collect();
+        let id = &endpoint.spec.id;
+        text += &format!("{id} {} {}{}\n", endpoint.address, endpoint.link, ports.concat());
+    }
+    for finding in status.findings {
+        text += &format!("! {}\n", finding.message);
+        if let Some(hint) = finding.hint {
+            text += &format!("  {hint}\n");
+        }
+    }
+    std::io::stdout().write_all(text.as_bytes()).map_err(system("write to stdout"))
+}
+
+fn ask(mut stream: &UnixStream, call: Call) -> Result<Reply, CommandError> {
+    let failed = |e: serde_json::Error| CommandError::Answer(format!("read netd's answer: {e}"));
+    let mut line = serde_json::to_vec(&Request::from(call)).map_err(failed)?;
+    line.push(b'\n');
+    stream.write_all(&line).map_err(system("ask netd"))?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).map_err(system("read netd's answer"))?;
+    match serde_json::from_str(&answer).map_err(failed)? {
+        Reply::Failed(failure) => Err(CommandError::Answer(failure.to_string())),
+        reply => Ok(reply),
+    }
+}

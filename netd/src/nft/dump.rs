@@ -1,0 +1,63 @@
+//! What nftables has: our tables, and other programs' chains that drop what is forwarded.
+
+use super::batch::{header, kind};
+use super::uapi::*;
+use crate::netlink::{Connection, Family, Refused, attributes};
+
+const NFGENMSG: usize = 4;
+
+/// The families in which a table of that name is.
+pub(super) fn tables(connection: &mut Connection, name: &str) -> Result<Vec<i32>, Refused> {
+    let mut families = Vec::new();
+    let request = kind(libc::NFT_MSG_GETTABLE);
+    connection.dump("list tables", request, &header(libc::NFPROTO_UNSPEC), |_, payload| {
+        let (Some(family), Some(rest)) = (payload.first(), payload.get(NFGENMSG..)) else { return };
+        let family = i32::from(*family);
+        if attributes(rest).text(NFTA_TABLE_NAME) == Some(name) && !families.contains(&family) {
+            families.push(family);
+        }
+    })?;
+    Ok(families)
+}
+
+/// A chain at the forward hook whose policy is to drop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignChain {
+    pub family: &'static str,
+    pub table: String,
+    pub chain: String,
+}
+
+/// Chains that drop forwarded packets which none of their rules accepts, as those of Docker and of
+/// ufw do. Ours accept by policy and are never among them.
+pub fn dropping_forward_chains() -> Result<Vec<ForeignChain>, Refused> {
+    let open = |e| Refused::new("open netlink", e);
+    let mut connection = Connection::open(Family::Netfilter).map_err(open)?;
+    let mut found = Vec::new();
+    let request = kind(libc::NFT_MSG_GETCHAIN);
+    connection.dump("list chains", request, &header(libc::NFPROTO_UNSPEC), |_, payload| {
+        if let Some(chain) = parse_dropping(payload)
+            && !found.contains(&chain)
+        {
+            found.push(chain);
+        }
+    })?;
+    Ok(found)
+}
+
+fn parse_dropping(payload: &[u8]) -> Option<ForeignChain> {
+    let family = match i32::from(*payload.first()?) {
+        libc::NFPROTO_IPV4 => "ip",
+        libc::NFPROTO_INET => "inet",
+        libc::NFPROTO_BRIDGE => "bridge",
+        _ => return None,
+    };
+    let found = attributes(payload.get(NFGENMSG..)?);
+    let point = found.nested(NFTA_CHAIN_HOOK)?.be32(NFTA_HOOK_HOOKNUM)?;
+    let drops = found.be32(NFTA_CHAIN_POLICY)? == libc::NF_DROP as u32;
+    (drops && point == libc::NF_INET_FORWARD as u32).then(|| ForeignChain {
+        family,
+        table: found.text(NFTA_CHAIN_TABLE).unwrap_or_default().to_owned(),
+        chain: found.text(NFTA_CHAIN_NAME).unwrap_or_default().to_owned(),
+    })
+}

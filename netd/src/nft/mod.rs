@@ -1,0 +1,106 @@
+//! Our nftables tables, by netlink.
+//!
+//! Every change is one transaction, which takes effect as a whole or not at all. The table is owned
+//! by this socket and persistent where the kernel can do that (`NFT_TABLE_F_OWNER|PERSIST`, Linux
+//! 6.9): a foreign `flush ruleset` passes it by, and it outlives us.
+
+mod batch;
+mod dump;
+mod element;
+mod expression;
+mod uapi;
+mod watch;
+
+pub use dump::{ForeignChain, dropping_forward_chains};
+pub use watch::watch;
+
+use crate::core::plan::Change;
+use crate::core::ruleset::{Element, Table};
+use crate::netlink::{Connection, Family, Refused};
+use batch::Batch;
+use std::io;
+
+pub struct Nftables {
+    connection: Connection,
+    /// Name of the tables, one per family.
+    table: String,
+    flags: u32,
+}
+
+impl Nftables {
+    /// Opens the socket in the calling thread's namespace. Changes nothing yet.
+    pub fn open(table: &str) -> io::Result<Self> {
+        Ok(Self {
+            connection: Connection::open(Family::Netfilter)?,
+            table: table.to_owned(),
+            flags: uapi::NFT_TABLE_F_OWNER | uapi::NFT_TABLE_F_PERSIST,
+        })
+    }
+
+    /// What notifications of our own changes carry as their cause.
+    pub fn port(&self) -> u32 {
+        self.connection.port()
+    }
+
+    /// Makes our tables exactly this, whatever was there. Packets meet the old or the new rules,
+    /// never none, and established connections go on.
+    pub fn replace<'a>(
+        &mut self,
+        tables: &[Table],
+        elements: impl IntoIterator<Item = &'a Element> + Clone,
+    ) -> Result<(), Refused> {
+        match self.try_replace(tables, elements.clone()) {
+            // A kernel before 6.9 does not know the flag.
+            Err(e) if self.flags != 0 && (e.is(libc::EOPNOTSUPP) || e.is(libc::EINVAL)) => {
+                self.flags = 0;
+                self.try_replace(tables, elements)
+            }
+            Err(e) if e.is(libc::EPERM) => Err(Refused::new(
+                format!(
+                    "{} (another process owns it: is a second netd running? --table names another)",
+                    e.what
+                ),
+                e.source,
+            )),
+            other => other,
+        }
+    }
+
+    fn try_replace<'a>(
+        &mut self,
+        tables: &[Table],
+        elements: impl IntoIterator<Item = &'a Element>,
+    ) -> Result<(), Refused> {
+        let there = dump::tables(&mut self.connection, &self.table)?;
+        let mut batch = Batch::new(&self.table);
+        for family in there {
+            batch.delete_table(family);
+        }
+        for table in tables {
+            batch.add_table(table, self.flags);
+        }
+        batch.add_elements(elements);
+        self.connection.transaction(batch.finish())
+    }
+
+    /// Changes elements of the sets.
+    pub fn change(&mut self, change: &Change) -> Result<(), Refused> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new(&self.table);
+        batch.delete_elements(&change.remove);
+        batch.add_elements(&change.add);
+        self.connection.transaction(batch.finish())
+    }
+
+    /// Removes our tables.
+    pub fn remove(&mut self) -> Result<(), Refused> {
+        let there = dump::tables(&mut self.connection, &self.table)?;
+        let mut batch = Batch::new(&self.table);
+        for family in there {
+            batch.delete_table(family);
+        }
+        self.connection.transaction(batch.finish())
+    }
+}

@@ -1,0 +1,228 @@
+//! The journal: which endpoints are wanted, what was chosen for them, and what the host was like
+//! before us.
+//!
+//! `netd.journal` in the state directory: a header, then one JSON object a line. A change is one
+//! `write` at the end, so a death at any moment loses at most the line that was being written, whose
+//! request had no answer. The file is rewritten beside and renamed when it has grown. It is not
+//! synced for every endpoint: after a power failure there is another boot, and its endpoints are
+//! gone with their namespaces.
+
+use crate::core::{Network, Record};
+use netd_api::{DnsName, EndpointId};
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "netd.journal";
+const LOCK: &str = "netd.lock";
+const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub version: u32,
+    pub boot_id: String,
+    pub network: Network,
+    /// The value of ip_forward before netd set it, in this boot.
+    pub ip_forward: String,
+}
+
+impl Header {
+    pub fn new(boot_id: String, network: Network, ip_forward: String) -> Self {
+        Self { version: VERSION, boot_id, network, ip_forward }
+    }
+}
+
+/// A line after the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    Attach(Record),
+    Detach(EndpointId),
+    Remember(DnsName, Ipv4Addr),
+}
+
+/// Everything that the journal says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    pub header: Header,
+    pub endpoints: BTreeMap<EndpointId, Record>,
+    /// First names and the last address of each, oldest first.
+    pub remembered: Vec<(DnsName, Ipv4Addr)>,
+}
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{what} {path}: {source}")]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("lock {0}: another netd runs with this state directory")]
+    Locked(PathBuf),
+    #[error("read {0}: it is of a newer netd")]
+    Newer(PathBuf),
+}
+
+pub struct Journal {
+    path: PathBuf,
+    file: Option<File>,
+    length: u64,
+    lines: usize,
+    _lock: Flock<File>,
+}
+
+impl Journal {
+    /// Takes the state directory for this process and reads the journal in it. A journal whose
+    /// first line cannot be read is as none.
+    pub fn open(dir: &Path) -> Result<(Self, Option<Saved>), StoreError> {
+        let failed = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::Io { what, path, source }
+        };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(failed("create", dir))?;
+        let lock_path = dir.join(LOCK);
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(failed("open", &lock_path))?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| StoreError::Locked(lock_path))?;
+        let path = dir.join(FILE);
+        let saved = match std::fs::read(&path) {
+            Ok(bytes) => parse(&bytes),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(failed("read", &path)(e)),
+        };
+        if saved.as_ref().is_some_and(|s| s.header.version > VERSION) {
+            return Err(StoreError::Newer(path));
+        }
+        Ok((Self { path, file: None, length: 0, lines: 0, _lock: lock }, saved))
+    }
+
+    /// Writes the whole journal anew: whole or not at all.
+    pub fn rewrite<'a>(
+        &mut self,
+        header: &Header,
+        endpoints: impl IntoIterator<Item = &'a Record>,
+        remembered: impl IntoIterator<Item = (&'a DnsName, Ipv4Addr)>,
+    ) -> Result<(), StoreError> {
+        let mut bytes = line(header);
+        let mut lines = 1;
+        for (name, address) in remembered {
+            bytes.extend(line(&Entry::Remember(name.clone(), address)));
+            lines += 1;
+        }
+        for record in endpoints {
+            bytes.extend(line(&Entry::Attach(record.clone())));
+            lines += 1;
+        }
+        let beside = self.path.with_extension("journal.new");
+        let write = || {
+            let mut file = OpenOptions::new()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(0o600)
+                .open(&beside)?;
+            file.write_all(&bytes)?;
+            file.sync_data()?;
+            std::fs::rename(&beside, &self.path)?;
+            Ok(file)
+        };
+        let file = write().map_err(|e| self.failed("write", e))?;
+        (self.file, self.length, self.lines) = (Some(file), bytes.len() as u64, lines);
+        Ok(())
+    }
+
+    /// Appends entries in one write: all of them or, after an error, none.
+    pub fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        let bytes: Vec<u8> = entries.iter().flat_map(line).collect();
+        let Some(file) = &mut self.file else {
+            return Err(self.failed("append to", io::ErrorKind::NotFound.into()));
+        };
+        if let Err(e) = file.write_all(&bytes) {
+            // A full disk may have taken a part; without this the next line would be glued to it.
+            let cut = file
+                .set_len(self.length)
+                .and_then(|()| io::Seek::seek(file, io::SeekFrom::Start(self.length)).map(|_| ()));
+            return Err(self.failed("append to", cut.err().unwrap_or(e)));
+        }
+        self.length += bytes.len() as u64;
+        self.lines += entries.len();
+        Ok(())
+    }
+
+    /// Whether most of the file is history.
+    pub fn is_long(&self, endpoints: usize) -> bool {
+        self.lines > 10_000 + 4 * endpoints
+    }
+
+    /// Removes the journal and the lock.
+    pub fn remove(self) -> Result<(), StoreError> {
+        for path in [self.path.clone(), self.path.with_file_name(LOCK)] {
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.failed("remove", e));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, what: &'static str, source: io::Error) -> StoreError {
+        StoreError::Io { what, path: self.path.clone(), source }
+    }
+}
+
+/// The boot that this is (random(4)).
+pub fn boot_id() -> Result<String, StoreError> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    std::fs::read_to_string(path)
+        .map(|text| text.trim_end().to_owned())
+        .map_err(|source| StoreError::Io { what: "read", path: path.to_owned(), source })
+}
+
+fn line(value: &impl Serialize) -> Vec<u8> {
+    // The types have string keys and no floats: they cannot fail to serialize.
+    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads up to the first line that is not whole.
+fn parse(bytes: &[u8]) -> Option<Saved> {
+    let mut lines = bytes.split_inclusive(|b| *b == b'\n').take_while(|l| l.ends_with(b"\n"));
+    let header: Header = serde_json::from_slice(lines.next()?).ok()?;
+    let mut saved = Saved { header, endpoints: BTreeMap::new(), remembered: Vec::new() };
+    for entry in lines.map_while(|l| serde_json::from_slice(l).ok()) {
+        match entry {
+            Entry::Attach(record) => {
+                if let Some(name) = record.spec.names.first() {
+                    saved.remembered.push((name.clone(), record.address));
+                }
+                saved.endpoints.insert(record.spec.id.clone(), record);
+            }
+            Entry::Detach(id) => {
+                saved.endpoints.remove(&id);
+            }
+            Entry::Remember(name, address) => saved.remembered.push((name, address)),
+        }
+    }
+    Some(saved)
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

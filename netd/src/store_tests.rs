@@ -1,0 +1,93 @@
+use super::*;
+use netd_api::{EndpointSpec, NetworkName};
+
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("netd-store-{}-{name}", std::process::id()));
+        Self(path)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn header() -> Header {
+    let network = Network {
+        name: NetworkName::new("default").unwrap(),
+        bridge: "b".to_owned(),
+        table: "t".to_owned(),
+        subnet: "10.0.0.0/24".parse().unwrap(),
+        search: "x".to_owned(),
+    };
+    Header::new("boot".to_owned(), network, "0".to_owned())
+}
+
+fn record(id: &str) -> Record {
+    Record {
+        spec: EndpointSpec {
+            id: EndpointId::new(id).unwrap(),
+            network: NetworkName::new("default").unwrap(),
+            names: vec![DnsName::new(id).unwrap()],
+            ports: vec![],
+            address: None,
+        },
+        address: [10, 0, 0, 2].into(),
+        link: "fl1".to_owned(),
+        index: 4,
+    }
+}
+
+fn read(dir: &Dir) -> Option<Saved> {
+    Journal::open(&dir.0).unwrap().1
+}
+
+#[test]
+fn what_was_appended_is_there_after_a_death() {
+    let dir = Dir::new("append");
+    let (mut journal, none) = Journal::open(&dir.0).unwrap();
+    assert_eq!(none, None);
+    journal.rewrite(&header(), [], []).unwrap();
+    journal.append(&[Entry::Attach(record("a")), Entry::Attach(record("b"))]).unwrap();
+    journal.append(&[Entry::Detach(EndpointId::new("a").unwrap())]).unwrap();
+    drop(journal);
+    let saved = read(&dir).unwrap();
+    assert_eq!(saved.header, header());
+    assert_eq!(saved.endpoints.into_values().collect::<Vec<_>>(), [record("b")]);
+    assert_eq!(saved.remembered.len(), 2);
+}
+
+#[test]
+fn a_torn_last_line_is_as_if_never_written() {
+    let dir = Dir::new("torn");
+    let (mut journal, _) = Journal::open(&dir.0).unwrap();
+    journal.rewrite(&header(), [&record("a")], []).unwrap();
+    let path = journal.path.clone();
+    drop(journal);
+    let whole = std::fs::read(&path).unwrap();
+    let extra = line(&Entry::Attach(record("b")));
+    for cut in 0..extra.len() {
+        let torn = [&whole[..], &extra[..cut]].concat();
+        assert_eq!(parse(&torn).unwrap().endpoints.len(), 1, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_second_netd_is_refused() {
+    let dir = Dir::new("lock");
+    let first = Journal::open(&dir.0).unwrap();
+    assert!(matches!(Journal::open(&dir.0), Err(StoreError::Locked(_))));
+    drop(first);
+    assert!(Journal::open(&dir.0).is_ok());
+}
+
+#[test]
+fn garbage_is_no_journal() {
+    assert_eq!(parse(b""), None);
+    assert_eq!(parse(b"\0\0\0\0\n"), None);
+    assert_eq!(parse(b"{}\n"), None);
+}
