@@ -22,6 +22,6 @@ pub use name::{BadName, DnsName, EndpointId, NetworkName};
 /// Where netd listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/flotilla/netd.sock";
 /// The network that a host has unless its netd was told another name.
-pub const DEFAULT_NETWORK: &str = "default";
+pub const DEFAULT_NETWORK: &str = "bridge";
 /// The longest line either side accepts, in bytes.
 pub const MAX_LINE: usize = 1024 * 1024;
