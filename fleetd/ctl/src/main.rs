@@ -1,1 +1,51 @@
-fn main() {}
+//! The command line of a fleet.
+//!
+//! | File | Owns |
+//! |---|---|
+//! | `cli` | commands and flags |
+//! | `commands/` | a file a command |
+//! | `client` | HTTP to fleetd over its socket |
+//! | `names`, `unit_files` | which units are meant; the files beside the caller |
+//! | `wait` | whether a unit has reached what was asked of it: pure |
+//! | `progress` | what is shown meanwhile |
+//! | `table`, `text` | columns, times, sizes |
+//! | `failure` | messages and exit codes |
+//! | `archive`, `terminal` | a directory as a tar stream; the caller's terminal |
+
+mod archive;
+mod cli;
+mod client;
+mod commands;
+mod failure;
+mod names;
+mod progress;
+mod table;
+mod terminal;
+mod text;
+mod unit_files;
+mod wait;
+
+use failure::exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = cli::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("fleetctl: start the runtime: {}", text::cause(&error));
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let result = runtime.block_on(commands::run(arguments));
+    // A thread that still reads standard input must not hold up the end.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.code)
+        }
+    }
+}

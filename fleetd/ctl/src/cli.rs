@@ -1,0 +1,332 @@
+//! Commands and flags. Every flag is also an environment variable: `--no-block` is
+//! `FLEETCTL_NO_BLOCK`.
+
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "fleetctl",
+    version,
+    about = "Starts and watches the units of a fleet",
+    infer_subcommands = true,
+    disable_help_subcommand = false,
+    after_help = "\
+A unit without a suffix means its .container (a .service if only that is there). Verbs take globs \
+such as 'web@*'; unique beginnings of a command do. Every flag is also an environment variable: \
+--no-block is FLEETCTL_NO_BLOCK.
+
+  fleetctl start web.container     submit the file, start it, show each step
+  fleetctl list-units              what runs where
+  fleetctl logs -f web             its output as it comes
+  fleetctl exec -it web -- sh      a shell inside"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Socket of the fleetd to ask [default: /run/flotilla/fleetd.sock]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// The same as a URL: unix:///run/flotilla/fleetd.sock
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "socket")]
+    pub endpoint: Option<String>,
+    /// Print JSON instead of words
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Hand unit files to the fleet without starting them
+    Submit(Submit),
+    /// Submit if missing, and prepare on a host without starting
+    Load(Change),
+    /// Submit if missing, start, and wait until active
+    #[command(after_help = "\
+  fleetctl start web.container           the file here, with web.container.d/*.conf
+  fleetctl start web@1 web@2             from the template web@.container
+  fleetctl start --replace web.container the file changed: take it
+Ctrl-C ends the waiting, not the start.")]
+    Start(Change),
+    /// Stop units; they stay loaded
+    Stop(Wait),
+    /// Stop units and take them off their hosts
+    Unload(Wait),
+    /// Stop and start units, one by one
+    Restart(Wait),
+    /// Stop units and forget their files
+    Destroy(Wait),
+    /// State of units in detail, with their last lines of output
+    Status(Status),
+    /// Print the submitted files of units
+    Cat(Units),
+    /// Units and how they are
+    ListUnits(TableFlags),
+    /// Submitted files and what is wanted of them
+    ListUnitFiles(TableFlags),
+    /// Hosts of the fleet
+    ListMachines(TableFlags),
+    /// Output of units
+    #[command(visible_alias = "journal")]
+    Logs(Logs),
+    /// Run a program inside a running unit
+    #[command(after_help = "\
+  fleetctl exec web -- cat /etc/hosts
+  fleetctl exec -it web -- sh
+  tar c . | fleetctl exec -i web -- tar x -C /srv
+The exit code is the program's; 125 says that it was not run.")]
+    Exec(Exec),
+    /// Images of this host
+    #[command(subcommand)]
+    Image(Image),
+    /// Versions of fleetctl and of the fleetd it asks
+    Version,
+    /// Print the completion script for a shell
+    #[command(after_help = "  fleetctl completion bash > /etc/bash_completion.d/fleetctl")]
+    Completion { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Units {
+    /// Names of units or globs
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    /// Unit files, or names of units whose files are here
+    #[arg(required = true, value_name = "FILE")]
+    pub units: Vec<String>,
+    /// Take the place of a different file of that name
+    #[arg(long)]
+    pub replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    /// Unit files, names of units, or globs of submitted ones
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Take the place of a different file of that name
+    #[arg(long)]
+    pub replace: bool,
+    #[command(flatten)]
+    pub blocking: Blocking,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Names of units or globs
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+    #[command(flatten)]
+    pub blocking: Blocking,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Blocking {
+    /// Do not wait for the effect
+    #[arg(long)]
+    pub no_block: bool,
+    /// Give up waiting after so many half seconds; 0: never
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub block_attempts: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Names of units or globs; none: all
+    #[arg(value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Lines of output to show
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub lines: u32,
+    /// Whole ids and hashes
+    #[arg(short = 'l', long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct TableFlags {
+    /// Whole ids and hashes
+    #[arg(short = 'l', long)]
+    pub full: bool,
+    /// No line of headings
+    #[arg(long)]
+    pub no_legend: bool,
+    /// Columns to show, separated by commas
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub fields: Option<Vec<String>>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Names of units or globs
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines; `all` for all that is kept
+    #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = parse_lines)]
+    pub lines: Lines,
+    /// What a line looks like
+    #[arg(short, long, value_enum, default_value = "short")]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lines {
+    All,
+    Last(u32),
+}
+
+fn parse_lines(text: &str) -> Result<Lines, String> {
+    if text == "all" {
+        return Ok(Lines::All);
+    }
+    text.parse().map(Lines::Last).map_err(|_| "it takes a number or `all`".to_owned())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// Time and text
+    Short,
+    /// Text only
+    Cat,
+    /// A JSON object
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// Pass standard input on
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give the program a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// USER[:GROUP] to run as, in place of the unit's
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Directory to start in, in place of the unit's
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// NAME=VALUE to add to the environment; repeatable
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub env: Vec<String>,
+    #[arg(value_name = "UNIT")]
+    pub unit: String,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Image {
+    /// Take an image from a directory or an archive
+    #[command(after_help = "\
+  fleetctl image import ./rootfs web      a directory becomes the one layer of web
+  fleetctl image import web.tar web       so does a tar of one
+  fleetctl image import ./layout          an OCI layout, or its tar, or `docker save`'s")]
+    Import {
+        /// Directory with a root file system or an OCI layout; or a tar of one, or docker-archive
+        path: PathBuf,
+        /// Name of the image [default: what the archive says, else the directory's name]
+        name: Option<String>,
+    },
+    /// Fetch an image from its registry
+    Pull {
+        reference: String,
+        /// Plain HTTP, to a registry on this host only
+        #[arg(long)]
+        insecure: bool,
+        /// User at the registry; the password is read from standard input
+        #[arg(long)]
+        username: Option<String>,
+    },
+    /// Images that are here
+    #[command(visible_alias = "ls")]
+    List(TableFlags),
+    /// Forget images
+    Rm {
+        #[arg(required = true, value_name = "IMAGE")]
+        images: Vec<String>,
+    },
+}
+
+/// The command line of this process. Ends it, with code 2, if it is wrong.
+pub(crate) fn parse() -> Arguments {
+    let matches = command().get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// The commands, with an environment variable behind every flag.
+pub(crate) fn command() -> clap::Command {
+    with_variables(Arguments::command())
+}
+
+fn with_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(with_variable).mut_subcommands(with_variables)
+}
+
+fn with_variable(arg: Arg) -> Arg {
+    let Some(long) = arg.get_long().filter(|long| !["help", "version"].contains(long)) else {
+        return arg;
+    };
+    let name = format!("FLEETCTL_{}", long.to_ascii_uppercase().replace('-', "_"));
+    let arg = arg.env(name).hide_env(true);
+    match arg.get_action() {
+        ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+        _ => arg,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Arguments, clap::Error> {
+        let matches = command().try_get_matches_from(line.split(' '))?;
+        Arguments::from_arg_matches(&matches)
+    }
+
+    #[test]
+    fn the_commands_are_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn unique_beginnings_of_a_command_work() {
+        assert!(matches!(parsed("fleetctl dest a").unwrap().command, Command::Destroy(_)));
+        assert!(matches!(parsed("fleetctl list-m").unwrap().command, Command::ListMachines(_)));
+        assert!(matches!(parsed("fleetctl jour a").unwrap().command, Command::Logs(_)));
+        assert!(parsed("fleetctl list-u").is_err());
+        assert!(parsed("fleetctl st a").is_err());
+    }
+
+    #[test]
+    fn every_flag_has_its_variable() {
+        let start = command().find_subcommand("start").cloned().unwrap();
+        let arg = start.get_arguments().find(|arg| arg.get_id() == "no_block").unwrap();
+        assert_eq!(arg.get_env().unwrap(), "FLEETCTL_NO_BLOCK");
+    }
+
+    #[test]
+    fn a_programs_own_flags_are_not_fleetctls() {
+        let Command::Exec(exec) = parsed("fleetctl exec -it web -- ls -l --json").unwrap().command
+        else {
+            panic!("no exec");
+        };
+        assert!(exec.interactive && exec.tty);
+        assert_eq!(exec.command, ["ls", "-l", "--json"]);
+    }
+}

@@ -1,0 +1,33 @@
+//! `list-machines`: the hosts of the fleet.
+
+use super::{Context, print, print_json};
+use crate::cli::TableFlags;
+use crate::failure::Failure;
+use crate::table::{self, Column, View};
+use fleetd_api::Machine;
+
+const COLUMNS: &[Column<Machine>] = &[
+    Column { name: "machine", cell: |machine, view| view.short(&machine.id, 8, "...") },
+    Column { name: "ip", cell: |machine, _| machine.ip.clone().unwrap_or_default() },
+    Column { name: "metadata", cell: |machine, _| metadata(machine) },
+    Column { name: "version", cell: |machine, _| machine.version.clone() },
+    Column { name: "lacks", cell: |machine, _| machine.lacks.join(", ") },
+];
+
+const DEFAULT: &[&str] = &["machine", "ip", "metadata"];
+
+pub(super) async fn run(context: &Context, flags: &TableFlags) -> Result<u8, Failure> {
+    let machines = context.machines().await?;
+    if context.json {
+        print_json(&machines)?;
+        return Ok(0);
+    }
+    let view = View { full: flags.full, machines: &machines };
+    print(&table::render(COLUMNS, DEFAULT, &machines, flags, &view)?)?;
+    Ok(0)
+}
+
+fn metadata(machine: &Machine) -> String {
+    let pairs: Vec<String> = machine.metadata.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    pairs.join(",")
+}

@@ -1,0 +1,107 @@
+//! A file a command, or a few that differ by a word.
+
+mod cat;
+mod change;
+mod completion;
+mod exec;
+mod follow;
+mod image;
+mod list_machines;
+mod list_unit_files;
+mod list_units;
+mod logs;
+mod report;
+mod status;
+mod stop;
+mod submit;
+mod version;
+
+use crate::cli::{Arguments, Command, Common};
+use crate::client::{self, Client};
+use crate::failure::Failure;
+use crate::wait::Goal;
+use fleetd_api::{DesiredState, Machine, Unit};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// What every command has: the daemon, and how to print.
+pub(crate) struct Context {
+    pub client: Client,
+    pub json: bool,
+}
+
+/// Runs the command; the exit code, or why it failed.
+pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
+    let socket = socket(&arguments.common)?;
+    let context = Context { client: Client::new(socket), json: arguments.common.json };
+    match arguments.command {
+        Command::Submit(flags) => submit::run(&context, &flags).await,
+        Command::Load(flags) => change::run(&context, &flags, DesiredState::Loaded).await,
+        Command::Start(flags) => change::run(&context, &flags, DesiredState::Launched).await,
+        Command::Stop(flags) => stop::run(&context, &flags, Goal::Stopped).await,
+        Command::Unload(flags) => stop::run(&context, &flags, Goal::Unloaded).await,
+        Command::Destroy(flags) => stop::run(&context, &flags, Goal::Destroyed).await,
+        Command::Restart(flags) => {
+            stop::run(&context, &flags, Goal::Restarted { old_pid: None }).await
+        }
+        Command::Status(flags) => status::run(&context, &flags).await,
+        Command::Cat(flags) => cat::run(&context, &flags).await,
+        Command::ListUnits(flags) => list_units::run(&context, &flags).await,
+        Command::ListUnitFiles(flags) => list_unit_files::run(&context, &flags).await,
+        Command::ListMachines(flags) => list_machines::run(&context, &flags).await,
+        Command::Logs(flags) => logs::run(&context, &flags).await,
+        Command::Exec(flags) => exec::run(&context, &flags).await,
+        Command::Image(command) => image::run(&context, &command).await,
+        Command::Version => version::run(&context).await,
+        Command::Completion { shell } => completion::run(shell),
+    }
+}
+
+fn socket(common: &Common) -> Result<PathBuf, Failure> {
+    match (&common.socket, &common.endpoint) {
+        (Some(path), _) => Ok(path.clone()),
+        (None, Some(url)) => match url.strip_prefix("unix://") {
+            Some(path) => Ok(path.into()),
+            None if url.starts_with('/') => Ok(url.into()),
+            None => Err(Failure::new(format!("connect {url}: only unix:///PATH is there yet"))),
+        },
+        (None, None) => Ok(fleetd_api::DEFAULT_SOCKET.into()),
+    }
+}
+
+impl Context {
+    /// Every submitted unit, without its text.
+    pub(crate) async fn units(&self) -> Result<Vec<Unit>, Failure> {
+        self.client.get("/v1/units").await
+    }
+
+    /// One unit with its text.
+    pub(crate) async fn unit(&self, name: &str) -> Result<Option<Unit>, Failure> {
+        self.client.find(&unit_path(name)).await
+    }
+
+    pub(crate) async fn machines(&self) -> Result<Vec<Machine>, Failure> {
+        self.client.get("/v1/machines").await
+    }
+}
+
+pub(crate) fn unit_path(name: &str) -> String {
+    format!("/v1/units/{}", client::encode(name))
+}
+
+/// Writes to standard output. A reader that has gone, such as `head`, has seen enough.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::told(0)),
+        Err(error) => Err(Failure::io("write standard output", &error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(format!("write JSON: {error}")))?;
+    print(&(text + "\n"))
+}

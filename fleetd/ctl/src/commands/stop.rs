@@ -1,0 +1,75 @@
+//! `stop`, `unload`, `restart` and `destroy`: of units that are submitted.
+
+use super::follow::{self, End, Job};
+use super::{Context, report, unit_path};
+use crate::cli::Wait;
+use crate::failure::Failure;
+use crate::names;
+use crate::wait::Goal;
+use fleetd_api::{Accepted, Desire, DesiredState, Unit};
+
+pub(super) async fn run(context: &Context, flags: &Wait, goal: Goal) -> Result<u8, Failure> {
+    let verb = match goal {
+        Goal::Unloaded => "unload",
+        Goal::Destroyed => "destroy",
+        Goal::Restarted { .. } => "restart",
+        _ => "stop",
+    };
+    let known = context.units().await?;
+    let units = names::select(&flags.units, &known)?;
+    if let Goal::Restarted { .. } = goal {
+        return one_by_one(context, flags, &units).await;
+    }
+    let mut jobs = Vec::new();
+    for unit in units {
+        jobs.push(ask(context, unit, goal.clone()).await?);
+    }
+    if flags.blocking.no_block {
+        return report::triggered(context, &jobs, verb);
+    }
+    let end = follow::until(context, &mut jobs, flags.blocking.block_attempts).await?;
+    report::ended(context, &jobs, verb, end).await
+}
+
+/// The next unit is restarted when the one before is active: a service of several instances stays.
+async fn one_by_one(context: &Context, flags: &Wait, units: &[&Unit]) -> Result<u8, Failure> {
+    let mut done = Vec::new();
+    for unit in units {
+        let goal = Goal::Restarted { old_pid: unit.state.pid };
+        let mut jobs = vec![ask(context, unit, goal).await?];
+        let end = match flags.blocking.no_block {
+            true => End::All,
+            false => follow::until(context, &mut jobs, flags.blocking.block_attempts).await?,
+        };
+        let stop = !flags.blocking.no_block && (end != End::All || !jobs[0].succeeded());
+        done.append(&mut jobs);
+        if stop {
+            return report::ended(context, &done, "restart", end).await;
+        }
+    }
+    if flags.blocking.no_block {
+        return report::triggered(context, &done, "restart");
+    }
+    report::ended(context, &done, "restart", End::All).await
+}
+
+async fn ask(context: &Context, unit: &Unit, goal: Goal) -> Result<Job, Failure> {
+    let path = unit_path(&unit.name);
+    let client = &context.client;
+    let mut job = Job::new(&unit.name, goal);
+    let accepted: Accepted = match job.watch.goal {
+        Goal::Destroyed => client.delete(&path).await?,
+        Goal::Restarted { .. } => client.post(&format!("{path}/restart")).await?,
+        Goal::Unloaded => {
+            let body = Desire { desired: DesiredState::Inactive };
+            client.put(&format!("{path}/desired"), &body).await?
+        }
+        // What is not loaded does not become so by being stopped.
+        _ => {
+            let desired = unit.desired.min(DesiredState::Loaded);
+            client.put(&format!("{path}/desired"), &Desire { desired }).await?
+        }
+    };
+    job.index = accepted.index;
+    Ok(job)
+}

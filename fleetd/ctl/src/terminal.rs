@@ -1,0 +1,36 @@
+//! The caller's terminal: raw while a program inside a container has it, and its size.
+
+use crate::failure::Failure;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use std::io;
+
+/// Rows and columns of the terminal on standard input.
+pub(crate) fn size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(rustix::stdio::stdin()).ok()?;
+    Some((size.ws_row, size.ws_col))
+}
+
+/// Standard input hands over every key as it is typed, until this is dropped.
+pub(crate) struct Raw(Termios);
+
+impl Raw {
+    pub(crate) fn enter() -> Result<Self, Failure> {
+        let told = |error: rustix::io::Errno| {
+            Failure::io("make the terminal raw", &io::Error::from(error))
+        };
+        let before = tcgetattr(rustix::stdio::stdin()).map_err(|error| {
+            told(error).hint("-t needs a terminal on standard input; without it: -i")
+        })?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &raw).map_err(told)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // Nobody is left to tell if the terminal is gone.
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &self.0);
+    }
+}

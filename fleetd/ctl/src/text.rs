@@ -1,0 +1,107 @@
+//! Words for times, sizes and errors.
+
+use std::io;
+use std::time::Duration;
+
+/// The cause of an error as one short phrase, without "(os error 2)".
+pub(crate) fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// A text from outside that cannot move the cursor or change colours: control characters other
+/// than the tab are shown as U+FFFD.
+pub(crate) fn plain(text: &str) -> String {
+    let safe = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    text.chars().map(safe).collect()
+}
+
+/// `0.4 ms`, `21 ms`, `1.25 s`, `2 min 3 s`.
+pub(crate) fn duration(micros: u64) -> String {
+    match micros {
+        0..10_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        10_000..1_000_000 => format!("{} ms", micros / 1_000),
+        1_000_000..60_000_000 => format!("{:.2} s", micros as f64 / 1e6),
+        _ => format!("{} min {} s", micros / 60_000_000, micros / 1_000_000 % 60),
+    }
+}
+
+pub(crate) fn elapsed(time: Duration) -> String {
+    duration(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// `512 B`, `1.5 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = units[0];
+    for larger in &units[1..] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// `2025-11-20 19:22:06 UTC` of microseconds since the epoch.
+pub(crate) fn time(micros: u64) -> String {
+    let time = i64::try_from(micros).ok().and_then(|m| jiff::Timestamp::from_microsecond(m).ok());
+    time.map_or_else(|| "-".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// `3 min ago`, by the largest unit.
+pub(crate) fn ago(since: u64, now: u64) -> String {
+    let seconds = now.saturating_sub(since) / 1_000_000;
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "s"),
+        60..3_600 => (seconds / 60, "min"),
+        3_600..86_400 => (seconds / 3_600, "h"),
+        _ => (seconds / 86_400, "d"),
+    };
+    format!("{count} {unit} ago")
+}
+
+/// Microseconds since the epoch.
+pub(crate) fn now() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0)
+}
+
+/// `image 0.4 ms, network 1.2 ms`
+pub(crate) fn split(steps: &[fleetd_api::StepTime]) -> String {
+    let step = |s: &fleetd_api::StepTime| format!("{} {}", plain(&s.step), duration(s.micros));
+    steps.iter().map(step).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_read_well() {
+        assert_eq!(duration(400), "0.4 ms");
+        assert_eq!(duration(21_499), "21 ms");
+        assert_eq!(duration(1_250_000), "1.25 s");
+        assert_eq!(duration(123_000_000), "2 min 3 s");
+        assert_eq!((size(512), size(1_572_864)), ("512 B".to_owned(), "1.5 MiB".to_owned()));
+        assert_eq!(time(1_763_666_526_000_000), "2025-11-20 19:22:06 UTC");
+        assert_eq!(ago(0, 7_300_000_000), "2 h ago");
+    }
+
+    #[test]
+    fn a_text_from_outside_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\x1b[31mb\r\nc"), "a\u{fffd}[31mb\u{fffd}\u{fffd}c");
+    }
+
+    #[test]
+    fn an_errors_cause_is_one_lower_case_phrase() {
+        let error = io::Error::from_raw_os_error(2);
+        assert_eq!(cause(&error), "no such file or directory");
+    }
+}
