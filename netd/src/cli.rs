@@ -32,6 +32,9 @@ pub struct Arguments {
     /// The domain in which containers find each other's short names.
     #[arg(long, value_name = "DOMAIN", default_value = "flotilla.internal", value_parser = domain)]
     pub search: String,
+    /// Where the host's own name servers are named; they are asked for the world's names.
+    #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf")]
+    pub resolv_conf: PathBuf,
     /// How many network namespaces wait ready.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=1024))]
     pub pool: u16,

@@ -2,8 +2,10 @@
 
 use super::{CommandError, socket, system};
 use crate::cli::Arguments;
+use crate::dns::{self, Forwarder};
 use crate::engine::{self, Settings, Started};
 use crate::server;
+use netd_api::Finding;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::unix::fs::DirBuilderExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,19 +27,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         .mode(0o700)
         .create(&arguments.run_dir)
         .map_err(system(format!("create {}", arguments.run_dir.display())))?;
-    let started = engine::start(&settings, Vec::new())?;
+    let started = engine::start(&settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(system("start the event loop"))?;
-    runtime.block_on(serve(arguments, started))
+    tokio::task::LocalSet::new().block_on(&runtime, serve(arguments, started))
 }
 
 async fn serve(arguments: &Arguments, started: Started) -> Result<(), CommandError> {
-    let Started { engine, inbox, zone: _, proxies, gateway: _ } = started;
+    let Started { mut engine, inbox, zone, proxies, gateway } = started;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("catch SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("catch SIGINT"))?;
     tokio::spawn(proxies.run());
+    match dns::bind(gateway).await {
+        Ok(sockets) => {
+            let forwarder = Forwarder::new(arguments.resolv_conf.clone(), gateway);
+            tokio::task::spawn_local(dns::serve(sockets, zone, forwarder));
+        }
+        Err(e) => engine.find(Finding {
+            message: format!("containers have no name server: listen on {gateway} port 53: {e}"),
+            hint: Some(format!("see who listens there: ss -lnp 'src {gateway}'; restart netd")),
+        }),
+    }
     let thread = std::thread::Builder::new().name("engine".to_owned());
     thread.spawn(move || engine.run()).map_err(system("start a thread"))?;
     let path = socket(arguments);

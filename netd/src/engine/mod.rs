@@ -115,6 +115,12 @@ impl Engine {
         }
     }
 
+    /// Remembers something that an operator should know, for as long as this process runs.
+    pub fn find(&mut self, finding: Finding) {
+        eprintln!("netd: {}", finding.message);
+        self.findings.push(finding);
+    }
+
     fn handle(&mut self, call: Call) -> Answer {
         match call {
             Call::Attach { endpoint } => self.attach(endpoint).unwrap_or_else(Answer::from),

@@ -67,7 +67,7 @@ pub struct Started {
 
 /// Makes the kernel match the journal. Everything is done in the calling thread's network
 /// namespace.
-pub fn start(settings: &Settings, mut findings: Vec<Finding>) -> Result<Started, StartError> {
+pub fn start(settings: &Settings) -> Result<Started, StartError> {
     let (mut journal, saved) = Journal::open(&settings.state_dir)?;
     let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
     let header = header(settings, saved.as_ref(), &mut route)?;
@@ -108,17 +108,15 @@ pub fn start(settings: &Settings, mut findings: Vec<Finding>) -> Result<Started,
     engine.match_links(Strangers::Go)?;
     engine.replace_tables()?;
     engine.hand_to_reaper();
-    findings.extend(engine.open_all()?);
-    engine.findings = findings;
+    engine.open_all()?;
     engine.pool.start().map_err(system("start a thread"))?;
     Ok(Started { gateway: network.gateway(), engine, inbox, zone, proxies: server })
 }
 
 impl Engine {
     /// Names and listeners of the endpoints that were there before this start.
-    fn open_all(&mut self) -> Result<Vec<Finding>, Refused> {
+    fn open_all(&mut self) -> Result<(), Refused> {
         let addresses = self.host_addresses()?;
-        let mut findings = Vec::new();
         for record in self.desired.endpoints.values() {
             self.zone.change(|z| z.insert(&record.spec, record.address));
             for mapping in &record.spec.ports {
@@ -128,7 +126,7 @@ impl Engine {
                         let target = SocketAddrV4::new(record.address, mapping.container_port);
                         self.proxies.open(binding, reserved, target);
                     }
-                    Err(e) => findings.push(Finding {
+                    Err(e) => self.findings.push(Finding {
                         message: format!(
                             "port {binding} of {} is not served on 127.0.0.1: {e}",
                             record.spec.id
@@ -138,7 +136,7 @@ impl Engine {
                 }
             }
         }
-        Ok(findings)
+        Ok(())
     }
 }
 
