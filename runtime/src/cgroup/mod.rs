@@ -3,6 +3,7 @@
 
 mod create;
 mod destroy;
+pub mod device_filter;
 pub mod location;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -57,7 +58,7 @@ impl Cgroup {
     /// Forbids all devices but those that the program allows.
     pub fn attach_device_filter(&self, program: &[bpf::Instruction]) -> Result<()> {
         let directory = self.open()?;
-        let program = bpf::load_device_filter(program).doing("load the device filter")?;
+        let program = load_device_filter(program)?;
         bpf::attach_device_filter(directory.as_fd(), program.as_fd())
             .doing(format_args!("attach the device filter to {}", self.path.display()))
     }
@@ -74,6 +75,15 @@ impl Cgroup {
             None => open(&self.path),
         }
     }
+}
+
+fn load_device_filter(program: &[bpf::Instruction]) -> Result<OwnedFd> {
+    bpf::load_device_filter(program).doing("load the device filter").map_err(|error| {
+        match bpf::explain_device_filter(program).lines().last() {
+            Some(line) => error.hint(format_args!("the kernel says: {line}")),
+            None => error,
+        }
+    })
 }
 
 /// Opens a cgroup's directory, for a process to be born in it.

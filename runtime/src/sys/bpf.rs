@@ -47,16 +47,35 @@ struct Attach {
 
 /// Loads a program of type `BPF_PROG_TYPE_CGROUP_DEVICE`.
 pub fn load_device_filter(program: &[Instruction]) -> io::Result<OwnedFd> {
+    load(program, &mut [])
+}
+
+/// Loads such a program again that was refused, and returns what the kernel's verifier says of it: lines of text,
+/// empty where the refusal was not the verifier's.
+pub fn explain_device_filter(program: &[Instruction]) -> String {
+    let mut log = vec![0; 64 << 10];
+    let _ = load(program, &mut log);
+    let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
+    String::from_utf8_lossy(&log[..end]).into_owned()
+}
+
+/// The verifier writes into `log`, ending with a zero, if it is not empty.
+fn load(program: &[Instruction], log: &mut [u8]) -> io::Result<OwnedFd> {
     let license = c"Apache-2.0";
-    let attributes = Load {
+    let mut attributes = Load {
         program_type: BPF_PROG_TYPE_CGROUP_DEVICE,
         count: u32::try_from(program.len()).map_err(io::Error::other)?,
         instructions: program.as_ptr().addr() as u64,
         license: license.as_ptr().addr() as u64,
         ..Load::default()
     };
+    if !log.is_empty() {
+        attributes.log_level = 1;
+        attributes.log_size = u32::try_from(log.len()).map_err(io::Error::other)?;
+        attributes.log = log.as_mut_ptr().addr() as u64;
+    }
     // SAFETY: `attributes` begins as the kernel's union does for this command and has the size
-    // given; program and license outlive the call.
+    // given; program, license and log, of which the kernel writes no more than its size, outlive the call.
     descriptor(unsafe {
         libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attributes, size_of::<Load>())
     })
