@@ -14,9 +14,10 @@ use std::path::PathBuf;
     disable_help_subcommand = false,
     after_help = "\
 A unit without a suffix means its .container (a .service if only that is there). Verbs take globs \
-such as 'web@*'; unique beginnings of a command do. Every flag is also an environment variable: \
---no-block is FLEETCTL_NO_BLOCK.
+such as 'web@*'. A unique beginning of a command is enough. Every flag is also an environment \
+variable: --no-block is FLEETCTL_NO_BLOCK.
 
+Examples:
   fleetctl start web.container     submit the file, start it, show each step
   fleetctl list-units              what runs where
   fleetctl logs -f web             its output as it comes
@@ -31,12 +32,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Socket of the fleetd to ask [default: /run/flotilla/fleetd.sock]
-    #[arg(long, global = true, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
-    /// The same as a URL: unix:///run/flotilla/fleetd.sock
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "socket")]
-    pub endpoint: Option<String>,
+    /// Socket of the fleetd to ask, a path or unix:///PATH
+    #[arg(long, visible_alias = "endpoint", global = true, value_name = "PATH")]
+    #[arg(default_value = fleetd_api::DEFAULT_SOCKET)]
+    pub socket: String,
     /// Print JSON instead of words
     #[arg(long, global = true)]
     pub json: bool,
@@ -50,6 +49,7 @@ pub(crate) enum Command {
     Load(Change),
     /// Submit if missing, start, and wait until active
     #[command(after_help = "\
+Examples:
   fleetctl start web.container           the file here, with web.container.d/*.conf
   fleetctl start web@1 web@2             from the template web@.container
   fleetctl start --replace web.container the file changed: take it
@@ -78,6 +78,7 @@ Ctrl-C ends the waiting, not the start.")]
     Logs(Logs),
     /// Run a program inside a running unit
     #[command(after_help = "\
+Examples:
   fleetctl exec web -- cat /etc/hosts
   fleetctl exec -it web -- sh
   tar c . | fleetctl exec -i web -- tar x -C /srv
@@ -89,7 +90,7 @@ The exit code is the program's; 125 says that it was not run.")]
     /// Versions of fleetctl and of the fleetd it asks
     Version,
     /// Print the completion script for a shell
-    #[command(after_help = "  fleetctl completion bash > /etc/bash_completion.d/fleetctl")]
+    #[command(after_help = "Example: fleetctl completion bash > /etc/bash_completion.d/fleetctl")]
     Completion { shell: clap_complete::Shell },
 }
 
@@ -234,6 +235,7 @@ pub(crate) struct Exec {
 pub(crate) enum Image {
     /// Take an image from a directory or an archive
     #[command(after_help = "\
+Examples:
   fleetctl image import ./rootfs web      a directory becomes the one layer of web
   fleetctl image import web.tar web       so does a tar of one
   fleetctl image import ./layout          an OCI layout, or its tar, or `docker save`'s")]

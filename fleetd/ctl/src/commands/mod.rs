@@ -59,14 +59,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
 }
 
 fn socket(common: &Common) -> Result<PathBuf, Failure> {
-    match (&common.socket, &common.endpoint) {
-        (Some(path), _) => Ok(path.clone()),
-        (None, Some(url)) => match url.strip_prefix("unix://") {
-            Some(path) => Ok(path.into()),
-            None if url.starts_with('/') => Ok(url.into()),
-            None => Err(Failure::new(format!("connect {url}: only unix:///PATH is there yet"))),
-        },
-        (None, None) => Ok(fleetd_api::DEFAULT_SOCKET.into()),
+    let named = common.socket.as_str();
+    match named.strip_prefix("unix://") {
+        Some(path) => Ok(path.into()),
+        None if named.contains("://") => {
+            Err(Failure::new(format!("connect {named}: only unix:///PATH is there yet")))
+        }
+        None => Ok(named.into()),
     }
 }
 
