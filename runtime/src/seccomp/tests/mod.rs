@@ -4,6 +4,7 @@ mod default_profile;
 mod direct;
 mod errors;
 mod interpreter;
+mod kernel;
 mod meaning;
 mod oracle;
 mod random;
