@@ -13,12 +13,16 @@
 //! that the child may do what a child of fork(2) may.
 
 pub mod cgroup;
+pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod hooks;
 pub mod init;
 pub mod join;
 pub mod launch;
+pub mod log;
 pub mod plan;
+pub mod seal;
 pub mod seccomp;
 pub mod spec;
 pub mod store;

@@ -1,6 +1,5 @@
 //! The program; everything is in the library.
 
 fn main() {
-    eprintln!("ocirun: no command is there yet");
-    std::process::exit(1);
+    std::process::exit(ocirun::commands::main());
 }

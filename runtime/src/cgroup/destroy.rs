@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Doing, Error, Result};
-use crate::sys::{file, signal};
+use crate::sys::{file, process};
 
 /// A process in uninterruptible sleep outlives its SIGKILL; longer than this nobody waits.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +46,46 @@ fn kill(path: &Path) -> Result<()> {
     }
 }
 
+/// Sends a signal to every process in the cgroup and below.
+pub(super) fn signal(path: &Path, number: i32) -> Result<()> {
+    if number == libc::SIGKILL {
+        return kill(path);
+    }
+    let procs = path.join("cgroup.procs");
+    let list = match std::fs::read_to_string(&procs) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        list => list.doing(format_args!("read {}", procs.display()))?,
+    };
+    for pid in list.lines().filter_map(|line| line.parse().ok()) {
+        // One that ends meanwhile needs no signal.
+        let Ok(pidfd) = process::pidfd_open(pid) else { continue };
+        match process::pidfd_send_signal(pidfd.as_fd(), number) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+            result => result.doing(format_args!("send signal {number} to process {pid}"))?,
+        }
+    }
+    for inner in inner_cgroups(path)? {
+        signal(&inner, number)?;
+    }
+    Ok(())
+}
+
+fn inner_cgroups(path: &Path) -> Result<Vec<PathBuf>> {
+    let doing = || format!("list {}", path.display());
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.doing(doing())?,
+    };
+    let mut inner = Vec::new();
+    for entry in entries {
+        let entry = entry.doing(doing())?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            inner.push(entry.path());
+        }
+    }
+    Ok(inner)
+}
+
 fn wait_until_empty(path: &Path) -> Result<()> {
     let name = path.join("cgroup.events");
     let events = match file::openat(file::here(), &name, libc::O_RDONLY, 0) {
@@ -69,22 +109,15 @@ fn wait_until_empty(path: &Path) -> Result<()> {
             )));
         }
         let left = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
-        signal::poll(&[(events.as_fd(), libc::POLLPRI)], left.max(1))
+        crate::sys::signal::poll(&[(events.as_fd(), libc::POLLPRI)], left.max(1))
             .doing(format_args!("wait for {}", name.display()))?;
     }
 }
 
 /// Removes the cgroups inside, then the cgroup.
 fn remove_tree(path: &Path) -> Result<()> {
-    let entries = match std::fs::read_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.doing(format_args!("list {}", path.display()))?,
-    };
-    for entry in entries {
-        let entry = entry.doing(format_args!("list {}", path.display()))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_tree(&entry.path())?;
-        }
+    for inner in inner_cgroups(path)? {
+        remove_tree(&inner)?;
     }
     match std::fs::remove_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -69,6 +69,11 @@ impl Cgroup {
         destroy::destroy(&self.path, &self.made_parents)
     }
 
+    /// Sends a signal to every process in it and below. Fine if it is gone.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        destroy::signal(&self.path, signal)
+    }
+
     fn open(&self) -> Result<OwnedFd> {
         match &self.directory {
             Some(directory) => directory.try_clone().doing("duplicate a descriptor"),

@@ -1,1 +1,149 @@
 //! One file a command of the command line.
+
+mod container;
+mod create;
+mod delete;
+mod exec;
+mod features;
+mod foreground;
+mod kill;
+mod list;
+mod run;
+mod spec;
+mod start;
+mod state;
+mod terminal;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::cli::{self, Arguments, Flag, Kind, Order};
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::store;
+use crate::sys::process;
+
+/// What holds for all commands.
+#[derive(Debug)]
+pub struct Global {
+    /// `--root`
+    pub root: PathBuf,
+    pub log: Log,
+}
+
+const GLOBAL: &[Flag] = &[
+    ("root", "", Kind::Value),
+    ("log", "", Kind::Value),
+    ("log-format", "", Kind::Value),
+    ("log-level", "", Kind::Value),
+    ("debug", "", Kind::Switch),
+    ("systemd-cgroup", "s", Kind::RefusedSwitch(SYSTEMD)),
+    ("rootless", "", Kind::Value),
+    ("cgroup-manager", "", Kind::Value),
+    ("criu", "", Kind::Value),
+    ("version", "v", Kind::Switch),
+    ("help", "h", Kind::Switch),
+];
+
+const SYSTEMD: &str =
+    "cgroups by way of systemd are not there yet; have the engine use its cgroupfs manager";
+
+type Command = fn(&Global, &[OsString]) -> Result<i32>;
+
+const COMMANDS: &[(&str, &str, Command)] = &[
+    ("create", "make a container that waits for its start", create::run),
+    ("start", "execute the program of a created container", start::run),
+    ("run", "create, start and wait", run::run),
+    ("exec", "run one more program in a container", exec::run),
+    ("state", "print a container's state as JSON", state::run),
+    ("kill", "send a signal to a container", kill::run),
+    ("delete", "remove a container", delete::run),
+    ("list", "list containers", list::run),
+    ("spec", "write a config.json to begin with", spec::run),
+    ("features", "print what this program can do as JSON", features::run),
+];
+
+/// Commands of other runtimes that engines may call.
+const NOT_YET: &[&str] =
+    &["checkpoint", "events", "mounts", "pause", "ps", "restore", "resume", "update"];
+
+/// Runs the command line; answers the exit code.
+pub fn main() -> i32 {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut log = Log::default();
+    match dispatch(&words, &mut log) {
+        Ok(code) => code,
+        Err(error) => {
+            log.error(&error);
+            1
+        }
+    }
+}
+
+fn dispatch(words: &[OsString], log: &mut Log) -> Result<i32> {
+    // Nobody whom we let into a container may trace us or read our memory.
+    let _ = process::set_dumpable(false);
+    let flags = cli::parse(words, GLOBAL, Order::BeforeArguments)?;
+    log.file = flags.path("log").filter(|path| !path.as_os_str().is_empty());
+    log.json = match flags.value("log-format") {
+        None | Some("" | "text") => false,
+        Some("json") => true,
+        Some(other) => {
+            return Err(Error::new(format_args!("--log-format {other}: must be text or json")));
+        }
+    };
+    if flags.on("version") {
+        print_version();
+        return Ok(0);
+    }
+    match flags.value("cgroup-manager") {
+        None | Some("" | "cgroupfs") => {}
+        Some("systemd") => return Err(Error::new(format_args!("--cgroup-manager: {SYSTEMD}"))),
+        Some(other) => {
+            return Err(Error::new(format_args!("--cgroup-manager {other}: not there yet")));
+        }
+    }
+    let Some((name, _)) = flags.rest.split_first().filter(|_| !flags.on("help")) else {
+        print_help();
+        return Ok(i32::from(!flags.on("help")));
+    };
+    let global = Global { root: root(&flags)?, log: std::mem::take(log) };
+    let words = &words[words.len() - flags.rest.len() + 1..];
+    let result = match COMMANDS.iter().find(|(known, ..)| known == name) {
+        Some((_, _, command)) => command(&global, words),
+        None if NOT_YET.contains(&name.as_str()) => {
+            Err(Error::new(format_args!("{name}: not there yet")))
+        }
+        None => Err(Error::new(format_args!("{name}: unknown command; see ocirun --help"))),
+    };
+    *log = global.log;
+    result
+}
+
+/// Absolute: an engine's `--root` may be relative to where it is now.
+fn root(flags: &Arguments) -> Result<PathBuf> {
+    let root = flags.value("root").filter(|root| !root.is_empty()).unwrap_or(store::DEFAULT_ROOT);
+    std::path::absolute(root).map_err(|error| Error::io(format_args!("--root {root}"), &error))
+}
+
+/// Engines read these three lines.
+fn print_version() {
+    println!("ocirun version {}", env!("CARGO_PKG_VERSION"));
+    println!("commit: {}", option_env!("FLOTILLA_COMMIT").unwrap_or("unknown"));
+    println!("spec: {}", crate::spec::VERSION);
+}
+
+fn print_help() {
+    println!("usage: ocirun [global flags] COMMAND [flags] [arguments]\n\ncommands:");
+    for (name, what, _) in COMMANDS {
+        println!("  {name:<10} {what}");
+    }
+    println!("\nglobal flags:");
+    for (name, _, kind) in GLOBAL {
+        match kind {
+            Kind::Value => println!("  --{name} VALUE"),
+            Kind::Switch => println!("  --{name}"),
+            Kind::RefusedSwitch(_) | Kind::RefusedValue(_) => {}
+        }
+    }
+}

@@ -10,3 +10,4 @@ pub mod namespaces;
 pub mod rlimits;
 pub mod signals;
 pub mod sysctl;
+pub mod user;

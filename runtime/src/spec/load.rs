@@ -16,12 +16,26 @@ pub fn config(bundle: &Path) -> Result<Spec> {
     file(&bundle.join("config.json"))
 }
 
+/// The same, with the text itself.
+pub fn config_and_text(bundle: &Path) -> Result<(Vec<u8>, Spec)> {
+    let path = bundle.join("config.json");
+    let text = read(&path)?;
+    let spec =
+        parse(&text).map_err(|error| error.within(format_args!("parse {}", path.display())))?;
+    Ok((text, spec))
+}
+
 /// Reads the document of `exec --process`.
 pub fn process(path: &Path) -> Result<Process> {
     file(path)
 }
 
 fn file<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = read(path)?;
+    parse(&text).map_err(|error| error.within(format_args!("parse {}", path.display())))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut text))
@@ -32,7 +46,7 @@ fn file<T: DeserializeOwned>(path: &Path) -> Result<T> {
             path.display()
         )));
     }
-    parse(&text).map_err(|error| error.within(format_args!("parse {}", path.display())))
+    Ok(text)
 }
 
 /// Parses one document; an error names the path of the value at fault.

@@ -16,6 +16,7 @@ pub mod template;
 pub mod validate;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -59,6 +60,14 @@ pub struct Spec {
     pub annotations: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub linux: Option<Linux>,
+}
+
+impl Spec {
+    /// `linux`, or an empty one.
+    pub fn linux(&self) -> &Linux {
+        static EMPTY: LazyLock<Linux> = LazyLock::new(Linux::default);
+        self.linux.as_ref().unwrap_or_else(|| &EMPTY)
+    }
 }
 
 /// The container's root file system.

@@ -23,8 +23,7 @@ pub fn spec(spec: &Spec) -> Result<()> {
         Some(root) if root.path.as_os_str().is_empty() => return fault("root.path", "is empty"),
         Some(_) => {}
     }
-    let none = Linux::default();
-    let linux = spec.linux.as_ref().unwrap_or(&none);
+    let linux = spec.linux();
     match &spec.process {
         None => return fault("process", "is missing"),
         Some(process) => self::process(process)?,

@@ -265,6 +265,38 @@ pub fn dup2(from: BorrowedFd<'_>, to: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// One write, of as much as is taken at once.
+pub fn write(file: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
+    uninterrupted(|| {
+        // SAFETY: the kernel reads at most the data's length.
+        let written =
+            check(unsafe { libc::write(file.as_raw_fd(), data.as_ptr().cast(), data.len()) })?;
+        Ok(usize::try_from(written).unwrap_or(0))
+    })
+}
+
+/// Whether the number is that of an open descriptor.
+pub fn is_open(number: u32) -> bool {
+    let Ok(number) = i32::try_from(number) else { return false };
+    // SAFETY: F_GETFD only asks, and fails for a number that is not open.
+    unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
+}
+
+/// Reads and writes on this open file answer `WouldBlock` instead of waiting.
+pub fn set_nonblocking(file: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no pointer is passed.
+    let flags = check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: as above.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    Ok(())
+}
+
+/// Descriptor 0.
+pub fn standard_input() -> BorrowedFd<'static> {
+    // SAFETY: Rust's start makes sure that it is open, and nobody here closes it.
+    unsafe { BorrowedFd::borrow_raw(0) }
+}
+
 /// Marks all descriptors from `first` on as close-on-exec.
 pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     const CLOSE_RANGE_CLOEXEC: u32 = 4;
