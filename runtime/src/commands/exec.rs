@@ -70,8 +70,7 @@ pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
         stdio: None,
         console: console.as_ref().map(AsFd::as_fd),
         preserve_fds,
-        // As the container's first process: by its name it is the same keyring.
-        new_keyring: false,
+        new_keyring: true,
         death_signal: None,
     };
     let mut joined = join::join(&target, &process, options)?;

@@ -34,6 +34,7 @@ pub struct Options<'a> {
     /// With `process.terminal`: a connected unix socket that is sent the terminal's master.
     pub console: Option<BorrowedFd<'a>>,
     pub preserve_fds: u32,
+    /// The container's session keyring instead of the caller's; made if it has none.
     pub new_keyring: bool,
     /// The kernel sends this to the process when the caller ends.
     pub death_signal: Option<i32>,

@@ -56,6 +56,7 @@ impl Supervisor {
         let of_container = spec.process.as_ref().and_then(|process| process.oom_score_adj);
         process.oom_score_adj = process.oom_score_adj.or(of_container).or(self.container.oom_score);
         let target = Target {
+            id: &self.container.identity.id,
             pidfd: self.container.pidfd.as_fd(),
             spec: &spec,
             cgroup: self.container.cgroup.path(),

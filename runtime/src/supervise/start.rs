@@ -280,7 +280,7 @@ fn steps(prepared: Duration, launched: &Launched, started: Duration) -> Vec<Valu
     let step = |name: &str, took: Duration| json!({"step": name, "micros": record::micros(took)});
     let mut steps = vec![step("prepare", prepared)];
     let mut known = prepared;
-    for (name, took) in &launched.steps {
+    for (name, took) in launched.steps() {
         steps.push(step(name, *took));
         known += *took;
     }
