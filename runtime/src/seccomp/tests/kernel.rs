@@ -30,7 +30,7 @@ fn the_kernel_obeys_a_rule() {
 
 #[test]
 fn the_kernel_takes_the_default_profile() {
-    let read = under(&default_profile::get(), || std::fs::read("/proc/self/status"));
+    let read = under(&default_profile::get(), || std::fs::read("/proc/thread-self/status"));
     let refused = under(&default_profile::get(), || mount::fsopen("tmpfs"));
     assert!(String::from_utf8(read.unwrap()).unwrap().contains("Seccomp:\t2"));
     assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EPERM));
