@@ -87,7 +87,7 @@ fn a_program_that_was_not_run_is_125() {
     let expected = "fleetctl: execute /bin/x: no such file or directory\n";
     assert_eq!((ran.code, ran.err.as_str()), (125, expected));
 
-    let lost = server(|stream| drop(stream));
+    let lost = server(drop);
     let ran = lost.run(&["exec", "web", "/bin/x"]);
     assert_eq!(ran.code, 125);
     assert!(ran.err.contains("its exit code is not known"), "{}", ran.err);
