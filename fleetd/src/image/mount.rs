@@ -60,7 +60,8 @@ impl Store {
         let layers = &self.0.layers;
         let mut lowers = Vec::with_capacity(image.layers.len() + 1);
         for layer in image.layers.iter().rev() {
-            let meta = layers.meta(layer)?.ok_or_else(|| fail(format!("{layer} is missing")))?;
+            let meta =
+                layers.meta(layer)?.ok_or_else(|| fail(format!("layer {layer} is missing")))?;
             // Overlayfs refuses a directory that is there twice; the lower one adds nothing.
             let root = layers.root(layer);
             if !lowers.contains(&root) {

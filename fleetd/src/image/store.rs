@@ -97,6 +97,12 @@ impl Store {
         Ok(store)
     }
 
+    /// Other bounds than the usual ones, before anybody shares the store.
+    #[cfg(test)]
+    pub(super) fn limit(&mut self, limits: super::limits::Limits) {
+        Arc::get_mut(&mut self.0).unwrap().layers.limits = limits;
+    }
+
     /// All images, by name.
     pub fn list(&self) -> Result<Vec<ImageInfo>, Error> {
         let state = self.state();

@@ -139,6 +139,11 @@ impl Tar {
         self.raw(header, &data)
     }
 
+    pub(in crate::image) fn append(mut self, other: &Self) -> Self {
+        self.0.extend_from_slice(&other.0);
+        self
+    }
+
     /// Without the two empty blocks.
     pub(in crate::image) fn bytes(&self) -> &[u8] {
         &self.0
@@ -200,9 +205,4 @@ pub(in crate::image) fn left_behind(store: &Path) -> Vec<String> {
             names(&store.join(dir)).into_iter().map(move |name| format!("{dir}/{name}"))
         })
         .collect()
-}
-
-/// A layer of `id`'s on disk.
-pub(in crate::image) fn layer_root(scratch: &Scratch, image: &Image, index: usize) -> PathBuf {
-    scratch.path().join("store/layers").join(image.layers[index].hex()).join("root")
 }
