@@ -64,9 +64,7 @@ impl Trash {
         let dir = beneath::subdirectory(trash, name)?;
         loop {
             let children = beneath::names(&dir, CHUNK)?;
-            if children.is_empty() {
-                return inode::remove_directory(trash, name);
-            }
+            let is_last = children.len() < CHUNK;
             for child in children {
                 let child = Path::new(&child);
                 match inode::unlink(dir.as_fd(), child) {
@@ -75,6 +73,9 @@ impl Trash {
                     }
                     other => other?,
                 }
+            }
+            if is_last {
+                return inode::remove_directory(trash, name);
             }
         }
     }
