@@ -1,5 +1,6 @@
 //! HTTP to one fleetd over its unix socket: a connection a request.
 
+use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::text;
 use fleetd_api::Problem;
@@ -50,7 +51,7 @@ impl Client {
 
     /// None: 404.
     pub(crate) async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
-        let response = self.quick(self.request(Method::GET, path, empty())).await?;
+        let response = self.quick(self.request(Method::GET, path, empty())?).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -80,14 +81,14 @@ impl Client {
         path: &str,
         body: Body,
     ) -> Result<T, Failure> {
-        let response = self.send(self.request(Method::POST, path, body)).await?;
+        let response = self.send(self.request(Method::POST, path, body)?).await?;
         let response = self.accepted(response).await?;
         self.read(response).await
     }
 
     /// An answer of JSON lines that comes as it happens.
     pub(crate) async fn lines(&self, path: &str) -> Result<Lines, Failure> {
-        let response = self.quick(self.request(Method::GET, path, empty())).await?;
+        let response = self.quick(self.request(Method::GET, path, empty())?).await?;
         let response = self.accepted(response).await?;
         Ok(Lines { body: response.into_body(), buffer: Vec::new() })
     }
@@ -98,7 +99,7 @@ impl Client {
         path: &str,
         protocol: &'static str,
     ) -> Result<TokioIo<hyper::upgrade::Upgraded>, Failure> {
-        let mut request = self.request(Method::POST, path, empty());
+        let mut request = self.request(Method::POST, path, empty())?;
         let headers = request.headers_mut();
         headers.insert(header::CONNECTION, header::HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, header::HeaderValue::from_static(protocol));
@@ -117,20 +118,21 @@ impl Client {
         path: &str,
         body: Body,
     ) -> Result<T, Failure> {
-        let response = self.quick(self.request(method, path, body)).await?;
+        let response = self.quick(self.request(method, path, body)?).await?;
         let response = self.accepted(response).await?;
         self.read(response).await
     }
 
-    fn request(&self, method: Method, path: &str, body: Body) -> Request<Body> {
+    fn request(&self, method: Method, path: &str, body: Body) -> Result<Request<Body>, Failure> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
-        // Names are encoded before they get here, so that every path is one.
-        *request.uri_mut() = path.parse().unwrap_or_default();
+        // Names are encoded before they get here: what is left to go wrong is the length.
+        *request.uri_mut() =
+            path.parse().map_err(|error| self.odd(format!("write the request: {error}")))?;
         let headers = request.headers_mut();
         headers.insert(header::HOST, header::HeaderValue::from_static("fleetd"));
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
-        request
+        Ok(request)
     }
 
     async fn quick(&self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
@@ -144,8 +146,9 @@ impl Client {
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|e| self.unreachable(&e))?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(Connection::new(stream)))
+            .await
+            .map_err(|error| self.lost(&error))?;
         // Its end shows in what waits for an answer.
         tokio::spawn(async move { connection.with_upgrades().await });
         sender.send_request(request).await.map_err(|error| self.lost(&error))

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `cli` | commands and flags |
 //! | `commands/` | a file a command |
-//! | `client` | HTTP to fleetd over its socket |
+//! | `client`, `connection` | HTTP to fleetd over its socket |
 //! | `names`, `unit_files` | which units are meant; the files beside the caller |
 //! | `wait` | whether a unit has reached what was asked of it: pure |
 //! | `progress` | what is shown meanwhile |
@@ -16,6 +16,7 @@ mod archive;
 mod cli;
 mod client;
 mod commands;
+mod connection;
 mod failure;
 mod names;
 mod progress;

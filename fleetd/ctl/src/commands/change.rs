@@ -44,7 +44,12 @@ pub(super) async fn run(
     }
     let mut jobs = Vec::new();
     for unit in &wanted {
-        let mut job = Job::new(unit.name.as_str(), goal.clone());
+        // What runs from the old file does not count as started.
+        let goal = match unit.replaced_pid(flags.replace) {
+            Some(pid) if goal == Goal::Started => Goal::Restarted { old_pid: Some(pid) },
+            _ => goal.clone(),
+        };
+        let mut job = Job::new(unit.name.as_str(), goal);
         let accepted = unit.submit(context, flags.replace, Some(desired)).await?;
         job.index = accepted.map_or(0, |accepted| accepted.index);
         jobs.push(job);

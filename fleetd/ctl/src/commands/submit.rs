@@ -67,6 +67,14 @@ impl Wanted {
         Ok(Self { name, submitted: unit, file })
     }
 
+    /// The first process of the unit's run that a start with `replace` puts an end to.
+    pub(super) fn replaced_pid(&self, replace: bool) -> Option<i32> {
+        match (&self.file, &self.submitted) {
+            (Some(file), Some(unit)) if replace && !file.is_same(unit) => unit.state.pid,
+            _ => None,
+        }
+    }
+
     /// Hands the file over where it is new or, with `replace`, differs; sets the desired state
     /// where there is one. The index after which the effects follow; none: nothing was asked.
     pub(super) async fn submit(

@@ -27,7 +27,11 @@ fn done(index: u64, step: &str, micros: u64) -> Value {
 
 /// A fleet whose only unit is on its way, and what happens to it.
 fn starting(listed: Vec<Value>, events: Vec<Value>) -> Server {
-    Server::new(vec![
+    Server::new(starting_replies(listed, events))
+}
+
+fn starting_replies(listed: Vec<Value>, events: Vec<Value>) -> Vec<(&'static str, Reply)> {
+    vec![
         ("GET /v1/units", Reply::Json(200, Value::Array(listed))),
         ("GET /v1/machines", machines()),
         ("GET /v1/units/web.container", Reply::Json(200, unit("web.container", activating()))),
@@ -42,7 +46,7 @@ fn starting(listed: Vec<Value>, events: Vec<Value>) -> Server {
                 "time": "2025-11-20T19:22:06.123456789Z", "stream": "stderr", "line": "no config",
             })]),
         ),
-    ])
+    ]
 }
 
 #[test]
@@ -123,9 +127,16 @@ fn a_different_file_is_a_warning_that_names_replace() {
         ("PUT /v1/units/web.container/desired".to_owned(), json!({"desired": "launched"}));
     assert_eq!(server.changes(), [desired]);
 
-    let server = starting(listed(), vec![moved(6, json!({}))]);
+    // What runs from the old file is not what was started.
+    let running = vec![unit("web.container", state(json!({})))];
+    let mut replies = starting_replies(running.clone(), vec![moved(7, json!({"pid": 43}))]);
+    replies.retain(|(route, _)| *route != "GET /v1/units/web.container");
+    replies.push(("GET /v1/units/web.container", Reply::Json(200, running[0].clone())));
+    let server = Server::new(replies);
     server.write("web.container", "[Container]\nImage=other\n");
-    assert_eq!(server.run(&["start", "--replace", "web"]).err, "");
+    let ran = server.run(&["start", "--replace", "web"]);
+    assert_eq!(ran.err, "");
+    assert!(ran.out.starts_with("web.container restarted on"), "{}", ran.out);
     let (route, body) = &server.changes()[0];
     assert_eq!(route, "PUT /v1/units/web.container");
     assert_eq!((&body["replace"], &body["desired"]), (&json!(true), &json!("launched")));

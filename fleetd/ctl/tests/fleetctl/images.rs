@@ -63,8 +63,8 @@ fn what_cannot_be_read_is_told_and_the_upload_is_cut() {
 fn a_refusal_is_what_is_told() {
     let problem = json!({"kind": "no_space", "message": "unpack bin/a: no space left on device",
         "hint": "fleetctl image rm"});
-    let server = Server::new(vec![("POST /v1/images", Reply::Json(507, problem))]);
-    server.write("root/bin/a", "program");
+    let server = Server::new(vec![("POST /v1/images", Reply::Early(507, problem))]);
+    server.write("root/bin/a", &"x".repeat(20_000_000));
     let ran = server.run(&["image", "import", "root"]);
     let expected = "fleetctl: unpack bin/a: no space left on device (fleetctl image rm)\n";
     assert_eq!((ran.code, ran.err.as_str()), (1, expected));

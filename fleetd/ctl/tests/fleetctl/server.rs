@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 pub(crate) enum Reply {
     Json(u16, Value),
+    /// The same, and the connection closes before the body is read.
+    Early(u16, Value),
     /// JSON lines; then the connection closes.
     Lines(Vec<Value>),
     /// JSON lines; then the stream stays open until the client leaves.
@@ -122,10 +124,14 @@ fn serve(stream: UnixStream, replies: &HashMap<String, Reply>, seen: &Mutex<Vec<
             _ => {}
         }
     }
-    let body = if chunked { chunks(&mut reader) } else { exactly(&mut reader, length) };
     let path = route.split('?').next().unwrap().to_owned();
+    let reply = replies.get(&path);
+    if let Some(Reply::Early(..)) = reply {
+        return answer(stream, reply);
+    }
+    let body = if chunked { chunks(&mut reader) } else { exactly(&mut reader, length) };
     seen.lock().unwrap().push((route, body));
-    answer(stream, replies.get(&path));
+    answer(stream, reply);
 }
 
 fn exactly(reader: &mut impl Read, length: usize) -> Vec<u8> {
@@ -158,7 +164,9 @@ fn answer(mut stream: UnixStream, reply: Option<&Reply>) {
             let problem = json!({"kind": "not_found", "message": "find it: there is none"});
             write!(stream, "{}\r\n{problem}", head(404))
         }
-        Some(Reply::Json(status, value)) => write!(stream, "{}\r\n{value}", head(*status)),
+        Some(Reply::Json(status, value) | Reply::Early(status, value)) => {
+            write!(stream, "{}\r\n{value}", head(*status))
+        }
         Some(Reply::Lines(values)) => write!(stream, "{}\r\n{}", head(200), lines(values)),
         Some(Reply::Open(values)) => {
             let _ = write!(stream, "{}\r\n{}", head(200), lines(values));
