@@ -11,9 +11,9 @@ use nix::mount::{MsFlags, mount};
 use crate::Result;
 
 /// Where the folder is mounted that the host reads: regular files only.
-const OUT: &str = "/run/flotilla-out";
+const OUT: &str = "/flotilla/out";
 /// The tests' scratch directories.
-const SCRATCH: &str = "/run/flotilla-scratch";
+const SCRATCH: &str = "/flotilla/scratch";
 
 /// Caching is safe: nothing that tests read is changed on the host meanwhile.
 const ROOT_OPTIONS: &str = "trans=virtio,version=9p2000.L,msize=524288,cache=loose,access=any";

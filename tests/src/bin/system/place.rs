@@ -1,8 +1,8 @@
 //! Where a batch runs: what is set up around it.
 //!
-//! With `--isolated yes` on a host, as root: mount and network namespaces of its own. What a test
-//! does to mounts, links, addresses and rules then never touches the machine of whoever runs it,
-//! and what it forgets is gone with the run. In every place this process adopts the orphans of the
+//! With `--isolated yes` on a host, as root: mount and network namespaces and a `/run` of its own.
+//! What a test does to mounts, links, addresses and rules then never touches the machine of whoever
+//! runs it, and what it forgets is gone with the run. In every place this process adopts the orphans of the
 //! tests, which is how the batch finds processes that were left behind.
 
 use std::os::unix::process::ExitStatusExt;
@@ -34,6 +34,14 @@ fn isolate() -> Result<(), String> {
         .map_err(|e| format!("make namespaces: {e}"))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(|e| format!("make mounts private: {e}"))?;
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=0755"),
+    )
+    .map_err(|e| format!("mount a private /run: {e}"))?;
     sys::bring_loopback_up().map_err(|e| format!("bring lo up: {e}"))
 }
 

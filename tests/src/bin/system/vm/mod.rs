@@ -23,6 +23,8 @@ use qemu::{Accelerator, Boot};
 /// How long a test may take in the guest, in seconds: translated code is six times slower, and
 /// the machines share the host's processors.
 const DEADLINE: u64 = 400;
+/// How long its kernel may take to clear what a test no longer uses, in seconds.
+const GRACE: &str = "30";
 /// How long a guest may take to begin.
 const BOOT: Duration = Duration::from_secs(240);
 /// The same for one whose instructions the processor runs.
@@ -154,7 +156,7 @@ fn config(machine: &Machine) -> Result<String, String> {
         ("HOME", "/root"),
         ("LANG", "C.UTF-8"),
         ("TERM", "dumb"),
-        ("FLOTILLA_SCRATCH", "/run/flotilla-scratch"),
+        ("FLOTILLA_SCRATCH", "/flotilla/scratch"),
         ("FLOTILLA_VM", &kernel.release()),
         ("FLOTILLA_PROGRAMS", &programs().to_string_lossy()),
     ] {
@@ -162,22 +164,17 @@ fn config(machine: &Machine) -> Result<String, String> {
     }
     let _ = writeln!(text, "run {}", own.display());
     let deadline = DEADLINE.to_string();
-    for word in [
-        "place",
-        "--clean",
-        "yes",
-        "--deadline",
-        &deadline,
-        "--grace",
-        "30",
-        "--plan",
-        "/run/flotilla-out/plan",
-        "--records",
-        "/run/flotilla-out/records",
-        "--logs",
-        "/run/flotilla-logs",
-    ] {
-        let _ = writeln!(text, "run {word}");
+    let options = [
+        ("clean", "yes"),
+        ("deadline", &deadline),
+        ("grace", GRACE),
+        ("plan", "/flotilla/out/plan"),
+        ("records", "/flotilla/out/records"),
+        ("logs", "/flotilla/logs"),
+    ];
+    let _ = writeln!(text, "run place");
+    for (name, value) in options {
+        let _ = writeln!(text, "run --{name}\nrun {value}");
     }
     Ok(text)
 }

@@ -35,9 +35,10 @@ pub(crate) struct Boot<'a> {
     pub(crate) console: &'a Path,
 }
 
-/// What every guest's kernel is told: cgroup v2 only, and a fault ends the guest at once.
+/// What every guest's kernel is told: cgroup v2 only, and a fault ends the guest at once. Where the
+/// host is busy its timers come late: no check of them, and no watchdog.
 const KERNEL_LINE: &str = "console=ttyS0 quiet panic=-1 oops=panic cgroup_no_v1=all \
-    nokaslr mitigations=off random.trust_cpu=on audit=0 net.ifnames=0";
+    no_timer_check nowatchdog nokaslr mitigations=off random.trust_cpu=on audit=0 net.ifnames=0";
 
 pub(crate) fn command(boot: &Boot<'_>, accelerator: Accelerator) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
