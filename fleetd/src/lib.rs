@@ -9,6 +9,7 @@
 //! | [`agent`] | makes this host match: starts, stops, adopts, cleans up |
 //! | [`events`] | what happened, for whoever listens |
 //! | [`logs`] | reads the log files that supervisors write |
+//! | [`host`], [`notify_systemd`] | facts about the host; words to its init |
 //! | [`image`] | images and root file systems |
 //! | [`core`] | pure decisions: no clock, disk, socket or tokio |
 //! | [`keep_cgroup`] | the process that holds the containers' cgroup under systemd |
@@ -19,9 +20,11 @@ pub mod cli;
 pub mod consensus;
 pub mod core;
 pub mod events;
+pub mod host;
 pub mod http;
 pub mod image;
 pub mod keep_cgroup;
 pub mod logs;
+pub mod notify_systemd;
 pub mod store;
 pub mod sys;

@@ -1,1 +1,435 @@
 //! Makes this host match what was decided: starts, stops, adopts and cleans up.
+//!
+//! One task, the [`Agent`], has the state and decides by [`crate::core::reconcile`]; others do the work
+//! and send it messages. Nothing here is needed for a container to go on: whatever the agent knows
+//! it finds again after its death.
+//!
+//! | File | Owns |
+//! |---|---|
+//! | `start`, `prepare` | the start of a run, step by step |
+//! | `clear` | taking away what a run made |
+//! | `adopt` | what an earlier fleetd left |
+//! | `supervisor`, `network` | the clients of `ocirun supervise` and of netd |
+//! | `launcher`, `cgroup`, `place` | where supervisors start, and where things are kept |
+//! | `health`, `notify` | what a running program says about itself |
+//! | `board` | what is told about units |
+
+pub mod adopt;
+pub mod board;
+pub mod cgroup;
+pub mod clear;
+pub mod context;
+pub mod down;
+pub mod health;
+pub mod launcher;
+pub mod line;
+pub mod message;
+pub mod network;
+pub mod notify;
+pub mod place;
+pub mod prepare;
+pub mod start;
+pub mod supervisor;
+pub mod task;
+pub mod unit;
+
+use crate::consensus::Consensus;
+use crate::core::decided::{Command, Decided};
+use crate::core::reconcile::{Action, Life, Seen};
+use crate::core::restart::micros;
+use crate::core::run::RunId;
+use crate::core::unit::container::ServiceType;
+use board::Board;
+use context::{Context, now};
+use fleetd_api::EventKind;
+use message::{Message, What};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use supervisor::Supervisor;
+use task::Task;
+use tokio::sync::{mpsc, watch};
+use unit::{File, Run, Unit};
+
+/// Makes this host match.
+pub struct Agent {
+    context: Arc<Context>,
+    consensus: Consensus,
+    board: Board,
+    units: BTreeMap<String, Unit>,
+    machine: String,
+    incarnation: u64,
+    runs: u64,
+    /// Index of the change that the board shows the effects of.
+    applied: watch::Sender<u64>,
+}
+
+/// What the rest of fleetd knows about this host's agent.
+#[derive(Clone)]
+pub struct Handle {
+    pub board: Board,
+    pub applied: watch::Receiver<u64>,
+}
+
+/// A unit's [`Life`] on disk.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    boot_id: String,
+    unit: String,
+    life: Life,
+}
+
+impl Agent {
+    /// `incarnation`: the number of this start of fleetd, for the ids of runs.
+    pub fn new(
+        context: Arc<Context>,
+        consensus: Consensus,
+        machine: String,
+        incarnation: u64,
+    ) -> (Self, Handle) {
+        let applied = watch::Sender::new(0);
+        let board = Board::default();
+        let handle = Handle { board: board.clone(), applied: applied.subscribe() };
+        let units = BTreeMap::new();
+        let agent =
+            Self { context, consensus, board, units, machine, incarnation, runs: 0, applied };
+        (agent, handle)
+    }
+
+    /// Takes over the runs of an earlier fleetd. Before [`Self::run`].
+    pub async fn adopt(&mut self, found: Vec<adopt::Found>) {
+        let decided = self.consensus.decided();
+        for (name, entry) in &decided.units {
+            let mut unit = Unit::default();
+            unit.life = self.kept_life(name).unwrap_or_default();
+            unit.kept = unit.life.clone();
+            unit.file = Some(File::read(name, entry, &self.context.host));
+            self.units.insert(name.clone(), unit);
+        }
+        for found in found {
+            self.adopt_run(found).await;
+        }
+    }
+
+    async fn adopt_run(&mut self, found: adopt::Found) {
+        let context = self.context.clone();
+        let record = found.record;
+        let state = match found.alive {
+            false => None,
+            true => match adopt::state(&context.place, &context.cgroups, &record.run).await {
+                Ok(state) => state,
+                Err(error) => {
+                    // A supervisor without a voice holds a container that nobody can reach.
+                    tracing::warn!("{error}; it is killed");
+                    None
+                }
+            },
+        };
+        let name = record.unit.clone();
+        if !self.units.contains_key(&name) {
+            // Absence of data never stops a container.
+            tracing::warn!("adopt {}: unit {name} is not known; it is left running", record.run);
+        }
+        let unit = self.units.entry(name.clone()).or_default();
+        if unit.run.as_ref().is_some_and(|run| matches!(run.seen, Seen::Running { .. })) {
+            tracing::warn!("adopt {}: {name} has another run; this one ends", record.run);
+            tokio::spawn(clear::clear(context, record));
+            return;
+        }
+        let mut run = Run::new(record.run.clone(), record.order);
+        match state {
+            Some(state) if state.status == "running" => {
+                let ready = context.place.run(&record.run).join(adopt::READY).exists()
+                    || unit.loaded().is_none_or(|unit| unit.service.kind != ServiceType::Notify);
+                run.pid = Some(state.pid);
+                run.seen = Seen::Running {
+                    order: record.order,
+                    since: state.started,
+                    ready,
+                    asked: false,
+                };
+                if !ready {
+                    match notify::listen(&context, &name, &record.run) {
+                        Ok(listener) => run.tasks.push(listener),
+                        Err(error) => tracing::warn!("{error}"),
+                    }
+                }
+                run.record = Some(Arc::new(record));
+                unit.run = Some(run);
+                self.watch_run(&name);
+            }
+            _ if started(&context, &record.run) => {
+                let place = &context.place;
+                let boot = &context.host.boot_id;
+                let ended = adopt::ended(place, &context.cgroups, boot, &record.run);
+                let limit = Duration::from_secs(1);
+                let (exit, at) = match tokio::time::timeout(limit, ended).await {
+                    Ok(ended) => ended,
+                    Err(_) => (adopt::lost(), now()),
+                };
+                run.seen = Seen::Ended { exit, at };
+                run.record = Some(Arc::new(record));
+                unit.run = Some(run);
+            }
+            _ => {
+                // It never came to run: as if it had not been tried.
+                run.seen = Seen::Clearing;
+                unit.run = Some(run);
+                tokio::spawn(clear::clear(context, record));
+            }
+        }
+    }
+
+    /// Until fleetd ends.
+    pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
+        let mut changes = self.consensus.changes();
+        let mut decided = changes.borrow_and_update().clone();
+        let all: Vec<String> = decided.units.keys().cloned().collect();
+        all.iter().for_each(|name| self.step(name, &decided));
+        // What runs without a decision is still cleared at its end.
+        self.applied.send_replace(decided.index);
+        loop {
+            let wake = self.units.values().filter_map(|unit| unit.wake).min();
+            let pause = wake.map(|wake| Duration::from_micros(wake.saturating_sub(now())));
+            tokio::select! {
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let newer = changes.borrow_and_update().clone();
+                    self.changed(&decided, &newer);
+                    decided = newer;
+                    self.applied.send_replace(decided.index);
+                }
+                message = queue.recv() => match message {
+                    Some(message) => self.take(message, &decided),
+                    None => return,
+                },
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {
+                    self.wake(&decided);
+                }
+            }
+        }
+    }
+
+    fn changed(&mut self, before: &Decided, after: &Decided) {
+        for (name, entry) in &after.units {
+            if before.units.get(name).is_none_or(|old| !Arc::ptr_eq(old, entry)) {
+                let unit = self.units.entry(name.clone()).or_default();
+                if unit.file.as_ref().is_none_or(|file| file.hash != entry.hash) {
+                    unit.file = Some(File::read(name, entry, &self.context.host));
+                }
+                self.step(name, after);
+            }
+        }
+        for name in before.units.keys().filter(|name| !after.units.contains_key(*name)) {
+            self.forget(name);
+        }
+    }
+
+    /// A destroyed unit has gone: so does what is kept about it.
+    fn forget(&mut self, name: &str) {
+        self.units.remove(name);
+        self.board.remove(name);
+        for path in [self.context.place.logs(name), self.context.place.life(name)] {
+            let removed = if path.is_dir() {
+                place::remove_tree(&path)
+            } else {
+                std::fs::remove_file(&path).or_else(absent).map_err(|e| e.to_string())
+            };
+            if let Err(error) = removed {
+                tracing::warn!("{error}");
+            }
+        }
+        self.context.event(name, EventKind::Destroyed);
+    }
+
+    fn wake(&mut self, decided: &Decided) {
+        let now = now();
+        let due = |unit: &Unit| unit.wake.is_some_and(|wake| wake <= now);
+        let due: Vec<String> =
+            self.units.iter().filter(|(_, unit)| due(unit)).map(|(name, _)| name.clone()).collect();
+        due.iter().for_each(|name| self.step(name, decided));
+    }
+
+    fn take(&mut self, message: Message, decided: &Decided) {
+        let Message { unit: name, run: id, what } = message;
+        let Some(unit) = self.units.get_mut(&name) else { return };
+        let loaded = unit.loaded().cloned();
+        // A message of an earlier run has nothing to say any more.
+        let Some(run) = unit.run.as_mut().filter(|run| run.id == id) else { return };
+        let runs = matches!(what, What::Running(_));
+        if matches!(what, What::Cleared) {
+            unit.run = None;
+        } else {
+            run.take(what, loaded.as_deref());
+        }
+        if runs {
+            self.watch_run(&name);
+        }
+        self.step(&name, decided);
+    }
+
+    /// Decides about one unit and acts, until nothing is left to do at once.
+    fn step(&mut self, name: &str, decided: &Decided) {
+        let Some(unit) = self.units.get_mut(name) else { return };
+        let Some(entry) = decided.units.get(name) else {
+            // Not known: it is left alone, and cleared when it has ended by itself.
+            if let Some(run) = unit.run.as_mut()
+                && matches!(run.seen, Seen::Ended { .. } | Seen::StartFailed { .. })
+            {
+                run.seen = Seen::Clearing;
+                if let Some(record) = run.record.clone() {
+                    tokio::spawn(clear::clear(self.context.clone(), record.as_ref().clone()));
+                }
+            }
+            return;
+        };
+        let seen = unit.run.as_ref().map_or(Seen::Nothing, |run| run.seen.clone());
+        let mut life = std::mem::take(&mut unit.life);
+        let step = life.step(&unit.want(entry), &seen, now());
+        unit.life = life;
+        unit.wake = step.wake;
+        if let Some(action) = step.action {
+            self.act(name, action, decided);
+        }
+        let Some(unit) = self.units.get_mut(name) else { return };
+        if unit.life != unit.kept {
+            keep_life(&self.context, name, &unit.life);
+            unit.kept = unit.life.clone();
+        }
+        let posted = unit.posted(entry, &self.machine);
+        let state = Box::new(posted.state.clone());
+        if self.board.post(name, posted) {
+            self.context.event(name, EventKind::State { state });
+        }
+        if entry.destroyed && unit.run.is_none() {
+            let (consensus, unit) = (self.consensus.clone(), name.to_owned());
+            tokio::spawn(async move {
+                if let Err(error) = consensus.propose(Command::Remove { unit }).await {
+                    tracing::warn!("{error}");
+                }
+            });
+        }
+    }
+
+    fn act(&mut self, name: &str, action: Action, decided: &Decided) {
+        let context = self.context.clone();
+        let Some(unit) = self.units.get_mut(name) else { return };
+        match action {
+            Action::Start { order } => {
+                let (Some(loaded), Some(entry)) = (unit.loaded(), decided.units.get(name)) else {
+                    return;
+                };
+                self.runs += 1;
+                let id = RunId::new(name, self.incarnation, self.runs);
+                let (unit_file, hash) = (loaded.clone(), entry.hash.clone());
+                let run = Run::new(id.clone(), order);
+                let plan = start::Plan { run: id, unit: unit_file, hash, order };
+                tokio::spawn(start::start(context, plan, run.cancel.subscribe()));
+                unit.run = Some(run);
+            }
+            Action::Cancel => {
+                if let Some(run) = &unit.run {
+                    run.cancel.send_replace(true);
+                }
+            }
+            Action::Stop => stop(context, name, unit),
+            Action::Clear => {
+                let Some(run) = unit.run.as_mut() else { return };
+                // A start that failed has taken everything back already.
+                let record = match std::mem::replace(&mut run.seen, Seen::Clearing) {
+                    Seen::StartFailed { .. } => None,
+                    _ => run.record.clone(),
+                };
+                match record {
+                    Some(record) => {
+                        tokio::spawn(clear::clear(context, record.as_ref().clone()));
+                    }
+                    None => context.tell(name, &run.id, What::Cleared),
+                }
+            }
+        }
+    }
+
+    /// Watches the end and the health of the unit's run.
+    fn watch_run(&mut self, name: &str) {
+        let context = self.context.clone();
+        let Some(unit) = self.units.get_mut(name) else { return };
+        let check = unit.loaded().and_then(|unit| unit.health.clone());
+        let Some(run) = unit.run.as_mut() else { return };
+        let Some(record) = run.record.clone() else { return };
+        if let (Some(check), Seen::Running { since, .. }) = (check, &run.seen) {
+            run.health = Some(crate::core::health::Record::new(*since));
+            let record = record.as_ref().clone();
+            run.tasks.push(Task::spawn(health::check(context.clone(), record, check)));
+        }
+        run.tasks.push(Task::spawn(async move {
+            let place = &context.place;
+            let boot = &context.host.boot_id;
+            let (exit, at) = adopt::ended(place, &context.cgroups, boot, &record.run).await;
+            context.tell(&record.unit, &record.run, What::Ended { exit, at });
+        }));
+    }
+
+    fn kept_life(&self, name: &str) -> Option<Life> {
+        let bytes = std::fs::read(self.context.place.life(name)).ok()?;
+        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        (kept.boot_id == self.context.host.boot_id && kept.unit == name).then_some(kept.life)
+    }
+}
+
+fn keep_life(context: &Context, name: &str, life: &Life) {
+    let (boot_id, unit) = (context.host.boot_id.clone(), name.to_owned());
+    let kept = Kept { boot_id, unit, life: life.clone() };
+    let bytes = serde_json::to_vec(&kept).map_err(|e| e.to_string());
+    if let Err(error) = bytes.and_then(|b| place::write_whole(&context.place.life(name), &b)) {
+        tracing::warn!("{error}");
+    }
+}
+
+/// Asks the run's program to end. The supervisor has the patience; the agent hears of the end.
+fn stop(context: Arc<Context>, name: &str, unit: &mut Unit) {
+    let loaded = unit.loaded().cloned();
+    let Some(run) = unit.run.as_mut() else { return };
+    if let Seen::Running { asked, .. } = &mut run.seen {
+        *asked = true;
+    }
+    let service = loaded.as_ref().map(|unit| &unit.service);
+    let of_image = run.record.as_ref().and_then(|record| record.config.as_ref());
+    let of_image = of_image.and_then(|config| config.stop_signal.as_deref());
+    let signal = service
+        .and_then(|service| service.stop_signal)
+        .or(of_image.and_then(crate::core::status::signal_number))
+        .unwrap_or(libc::SIGTERM);
+    let timeout = match service {
+        Some(service) => service.timeout_stop.map(|timeout| micros(timeout) / 1000),
+        None => Some(DEFAULT_STOP_MS),
+    };
+    let message = format!("sends signal {signal}");
+    context.event(name, EventKind::Step { step: "stop".to_owned(), message });
+    let (directory, id) = (context.place.run(&run.id), run.id.clone());
+    tokio::spawn(async move {
+        let asked = match Supervisor::connect(&directory).await {
+            Ok(mut supervisor) => supervisor.stop(signal, timeout).await,
+            Err(error) => Err(error),
+        };
+        // Mostly because it has ended meanwhile, which its watcher tells.
+        if let Err(error) = asked {
+            tracing::debug!("stop {id}: {error}");
+        }
+    });
+}
+
+/// systemd's default of `TimeoutStopSec=`.
+const DEFAULT_STOP_MS: u64 = 90_000;
+
+/// Whether the run's program has come to run, whatever became of it.
+fn started(context: &Context, run: &RunId) -> bool {
+    context.place.run(run).join("started.json").exists()
+}
+
+fn absent(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}

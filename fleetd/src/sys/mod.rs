@@ -1,5 +1,12 @@
 //! System calls: one function a call, typed in, `io::Result` out, no policy.
 
 pub mod beneath;
+pub mod file;
 pub mod inode;
+pub mod inotify;
+pub mod mount;
 pub mod overlay;
+pub mod process;
+pub mod socket;
+pub mod spawn;
+pub mod watch;

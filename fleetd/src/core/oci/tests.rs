@@ -73,7 +73,8 @@ fn has(list: &Value, word: &str) -> bool {
 
 #[test]
 fn entry_point_and_command_combine_as_with_every_engine() {
-    let table: [(Option<&[&str]>, &[&str], &[&str]); 4] = [
+    type Words = &'static [&'static str];
+    let table: [(Option<Words>, Words, Words); 4] = [
         (None, &[], &["/entry", "default"]),
         (None, &["own"], &["/entry", "own"]),
         (Some(&["/mine"]), &[], &["/mine"]),

@@ -1,0 +1,48 @@
+//! What every task of the agent shares.
+
+use super::cgroup::Cgroups;
+use super::launcher::Launcher;
+use super::message::{Message, What};
+use super::network::Network;
+use super::place::Place;
+use crate::core::run::RunId;
+use crate::core::unit::HostFacts;
+use crate::events::Events;
+use crate::image::Store;
+use fleetd_api::EventKind;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{Semaphore, mpsc};
+
+pub struct Context {
+    pub place: Place,
+    pub cgroups: Cgroups,
+    pub images: Store,
+    pub network: Network,
+    pub launcher: Launcher,
+    pub events: Events,
+    pub host: HostFacts,
+    pub cpus: usize,
+    pub allow_unenforced_limits: bool,
+    /// How many containers are being created at once: the kernel makes them one after the other
+    /// anyway, and each costs descriptors.
+    pub creating: Semaphore,
+    pub messages: mpsc::UnboundedSender<Message>,
+}
+
+impl Context {
+    /// Tells the agent; nobody listens when fleetd ends.
+    pub fn tell(&self, unit: &str, run: &RunId, what: What) {
+        let message = Message { unit: unit.to_owned(), run: run.clone(), what };
+        let _ = self.messages.send(message);
+    }
+
+    pub fn event(&self, unit: &str, kind: EventKind) {
+        self.events.publish(now(), Some(unit), kind);
+    }
+}
+
+/// Microseconds since the epoch.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

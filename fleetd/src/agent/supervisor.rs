@@ -1,0 +1,169 @@
+//! The client's side of a supervisor's socket (docs/design.md, "The socket").
+
+use super::line::Lines;
+use fleetd_api::ExitReason;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+
+pub const SOCKET: &str = "supervise.sock";
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Request<'a> {
+    State,
+    Wait,
+    Stop { signal: i32, timeout_ms: Option<u64> },
+    Exec { process: &'a Value },
+    Resize { exec: Option<u64>, rows: u16, columns: u16 },
+}
+
+/// What every answer looks like before its content is known.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    ok: Option<Value>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct State {
+    pub pid: i32,
+    pub status: String,
+    /// Microseconds since the epoch.
+    pub started: u64,
+}
+
+/// `exit.json`, and the answer to `wait` and `stop`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ExitRecord {
+    pub boot_id: String,
+    /// Microseconds since the epoch.
+    pub finished: u64,
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    #[serde(default)]
+    pub oom: bool,
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+impl ExitRecord {
+    pub fn reason(&self) -> ExitReason {
+        ExitReason {
+            code: self.code,
+            signal: self.signal.map(crate::core::status::signal_name),
+            oom: self.oom,
+            error: self.error.clone(),
+        }
+    }
+}
+
+/// One connection to a supervisor.
+pub struct Supervisor {
+    lines: Lines,
+}
+
+impl Supervisor {
+    /// Connects to the supervisor of the run in this directory.
+    pub async fn connect(run_dir: &Path) -> Result<Self, String> {
+        let path = run_dir.join(SOCKET);
+        match Lines::connect(&path).await {
+            Ok(lines) => Ok(Self { lines }),
+            Err(e) => Err(format!("connect {}: {e}", path.display())),
+        }
+    }
+
+    async fn call(
+        &mut self,
+        request: &Request<'_>,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(Value, Vec<OwnedFd>), String> {
+        let lost = |e: std::io::Error| format!("ask supervisor: {e}");
+        self.lines.send(request, descriptors).await.map_err(lost)?;
+        let answer = self.lines.receive::<Answer>().await.map_err(lost)?;
+        match answer {
+            None => Err("ask supervisor: it closed the connection".to_owned()),
+            Some((Answer { error: Some(error), .. }, _)) => Err(error),
+            Some((Answer { ok: Some(value), .. }, descriptors)) => Ok((value, descriptors)),
+            Some(_) => Err("ask supervisor: its answer is neither ok nor an error".to_owned()),
+        }
+    }
+
+    pub async fn state(&mut self) -> Result<State, String> {
+        parsed(self.call(&Request::State, &[]).await?.0)
+    }
+
+    /// Waits for the end of the program. This connection is for nothing else then.
+    pub async fn wait(&mut self) -> Result<ExitRecord, String> {
+        parsed(self.call(&Request::Wait, &[]).await?.0)
+    }
+
+    /// Sends the signal; after the time the supervisor kills what is left (none: never). Returns at
+    /// the end.
+    pub async fn stop(&mut self, signal: i32, timeout_ms: Option<u64>) -> Result<(), String> {
+        self.call(&Request::Stop { signal, timeout_ms }, &[]).await.map(|_| ())
+    }
+
+    /// Starts a program in the container. The three descriptors are its stdin, stdout and stderr,
+    /// or none where `process.terminal` asks for a terminal, whose master comes back.
+    pub async fn exec(
+        &mut self,
+        process: &Value,
+        stdio: &[BorrowedFd<'_>],
+    ) -> Result<Session, String> {
+        let (value, descriptors) = self.call(&Request::Exec { process }, stdio).await?;
+        let started: Started = parsed(value)?;
+        Ok(Session {
+            number: started.exec,
+            pid: started.pid,
+            terminal: descriptors.into_iter().next(),
+        })
+    }
+
+    /// Waits for the end of what [`Self::exec`] started: its code, or 128 + its signal.
+    pub async fn exited(&mut self) -> Result<i32, String> {
+        match self.lines.receive::<Exited>().await {
+            Ok(Some((Exited { exit }, _))) => {
+                Ok(exit.code.or(exit.signal.map(|signal| 128 + signal)).unwrap_or(255))
+            }
+            Ok(None) => Err("wait for the program: its container has ended".to_owned()),
+            Err(e) => Err(format!("wait for the program: {e}")),
+        }
+    }
+
+    /// Gives the terminal of a session its size.
+    pub async fn resize(&mut self, exec: u64, rows: u16, columns: u16) -> Result<(), String> {
+        self.call(&Request::Resize { exec: Some(exec), rows, columns }, &[]).await.map(|_| ())
+    }
+}
+
+/// A program that was started by [`Supervisor::exec`].
+#[derive(Debug)]
+pub struct Session {
+    pub number: u64,
+    /// On the host.
+    pub pid: i32,
+    pub terminal: Option<OwnedFd>,
+}
+
+#[derive(Deserialize)]
+struct Started {
+    exec: u64,
+    pid: i32,
+}
+
+#[derive(Deserialize)]
+struct Exited {
+    exit: Exit,
+}
+
+#[derive(Deserialize)]
+struct Exit {
+    code: Option<i32>,
+    signal: Option<i32>,
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|e| format!("read the supervisor's answer: {e}"))
+}

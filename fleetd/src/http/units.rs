@@ -1,0 +1,191 @@
+//! Units: submit, look, want, restart, destroy.
+
+use super::problem::{Answer, Result, internal};
+use super::{Api, Shared};
+use crate::consensus::Decision;
+use crate::core::decided::{Command, Entry, Outcome};
+use crate::core::unit;
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use fleetd_api::{
+    Accepted, Active, Desire, DesiredState, EventKind, MAX_UNIT_FILE, Problem, ProblemKind, Submit,
+    Unit, UnitName, UnitState, Warning,
+};
+use std::time::Duration;
+
+/// The agent sees a change at once; it is not waited for longer than this.
+const APPLIED: Duration = Duration::from_secs(5);
+
+pub(super) async fn list(State(api): Shared) -> Json<Vec<Unit>> {
+    let decided = api.consensus.decided();
+    // One that is being destroyed is shown until it has gone.
+    Json(decided.units.iter().map(|(name, entry)| unit(&api, name, entry, false)).collect())
+}
+
+pub(super) async fn show(State(api): Shared, Path(name): Path<String>) -> Result<Json<Unit>> {
+    let name = checked(&name)?;
+    let decided = api.consensus.decided();
+    match decided.units.get(name.as_str()) {
+        Some(entry) => Ok(Json(unit(&api, name.as_str(), entry, true))),
+        None => Err(unknown(&name)),
+    }
+}
+
+pub(super) async fn submit(
+    State(api): Shared,
+    Path(name): Path<String>,
+    body: std::result::Result<Json<Submit>, JsonRejection>,
+) -> Result<(StatusCode, Json<Accepted>)> {
+    let name = checked(&name)?;
+    let Json(submit) = body?;
+    let length = submit.text.len() + submit.drop_ins.values().map(String::len).sum::<usize>();
+    if length > MAX_UNIT_FILE {
+        let text = format!("read {name}: {length} bytes are over the limit of {MAX_UNIT_FILE}");
+        return Err(Problem::new(ProblemKind::Invalid, text).into());
+    }
+    let host = &api.context.host;
+    let read = if name.is_template() {
+        if submit.desired.is_some_and(|desired| desired != DesiredState::Inactive) {
+            return Err(template(&name));
+        }
+        unit::check_template(&name, &submit.text, &submit.drop_ins, host)
+    } else {
+        unit::load(&name, &submit.text, &submit.drop_ins, host).map(|loaded| loaded.warnings)
+    };
+    let warnings = read.map_err(|faults| Answer(unit::problem(&name, &faults)))?;
+    let desired = submit.desired;
+    let command = Command::Submit {
+        unit: name.to_string(),
+        hash: unit::hash(&submit.text, &submit.drop_ins),
+        text: submit.text,
+        drop_ins: submit.drop_ins,
+        replace: submit.replace,
+        desired,
+    };
+    let (decision, mut accepted) = decide(&api, command).await?;
+    accepted.warnings = warnings;
+    let created = decision.outcome == Outcome::Created;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(accepted)))
+}
+
+pub(super) async fn desire(
+    State(api): Shared,
+    Path(name): Path<String>,
+    body: std::result::Result<Json<Desire>, JsonRejection>,
+) -> Result<Json<Accepted>> {
+    let name = checked(&name)?;
+    let Json(Desire { desired }) = body?;
+    if name.is_template() && desired != DesiredState::Inactive {
+        return Err(template(&name));
+    }
+    let command = Command::Desire { unit: name.to_string(), desired };
+    Ok(Json(decide(&api, command).await?.1))
+}
+
+pub(super) async fn restart(
+    State(api): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<Accepted>> {
+    let name = checked(&name)?;
+    if name.is_template() {
+        return Err(template(&name));
+    }
+    Ok(Json(decide(&api, Command::Restart { unit: name.to_string() }).await?.1))
+}
+
+pub(super) async fn destroy(
+    State(api): Shared,
+    Path(name): Path<String>,
+) -> Result<Json<Accepted>> {
+    let name = checked(&name)?;
+    Ok(Json(decide(&api, Command::Destroy { unit: name.to_string() }).await?.1))
+}
+
+/// Decides, tells of it, and waits until the agent has seen it, so that whoever looks next does not
+/// see the state of before.
+async fn decide(api: &Api, command: Command) -> Result<(Decision, Accepted)> {
+    let index = api.context.events.latest();
+    let name = command.unit().to_owned();
+    let submitted = matches!(command, Command::Submit { .. });
+    let decision = api.consensus.propose(command).await?;
+    if decision.outcome != Outcome::Same {
+        if submitted {
+            api.context.event(&name, EventKind::Submitted);
+        }
+        if let Some(entry) = api.consensus.decided().units.get(&name) {
+            api.context.event(&name, EventKind::Desired { desired: entry.desired });
+        }
+    }
+    let mut applied = api.agent.applied.clone();
+    let seen = applied.wait_for(|applied| *applied >= decision.index);
+    match tokio::time::timeout(APPLIED, seen).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(_)) => return Err(internal("decide: fleetd is ending")),
+        Err(_) => {
+            tracing::warn!("the agent has not seen change {} after {APPLIED:?}", decision.index)
+        }
+    }
+    Ok((decision, Accepted { index, warnings: Vec::new() }))
+}
+
+/// A name, checked: it becomes part of paths.
+pub(super) fn checked(name: &str) -> Result<UnitName> {
+    UnitName::new(name).map_err(|e| Problem::new(ProblemKind::Invalid, e.to_string()).into())
+}
+
+pub(super) fn unknown(name: &UnitName) -> Answer {
+    let text = format!("find unit {name}: there is none of that name");
+    Problem::new(ProblemKind::NotFound, text).hint("fleetctl list-unit-files").into()
+}
+
+fn template(name: &UnitName) -> Answer {
+    let text = format!("start {name}: a template has no instance");
+    let hint = format!("start {}@1.{}", name.prefix(), name.suffix());
+    Problem::new(ProblemKind::Invalid, text).hint(hint).into()
+}
+
+fn unit(api: &Api, name: &str, entry: &Entry, whole: bool) -> Unit {
+    let (description, warnings) = described(api, name, entry);
+    Unit {
+        name: name.to_owned(),
+        description,
+        hash: entry.hash.clone(),
+        text: whole.then(|| entry.text.clone()),
+        drop_ins: if whole { entry.drop_ins.clone() } else { Default::default() },
+        desired: entry.desired,
+        state: api.agent.board.get(name).unwrap_or_else(|| unseen(entry)),
+        warnings,
+    }
+}
+
+fn described(api: &Api, name: &str, entry: &Entry) -> (String, Vec<Warning>) {
+    let Ok(name) = UnitName::new(name) else { return Default::default() };
+    match unit::load(&name, &entry.text, &entry.drop_ins, &api.context.host) {
+        Ok(loaded) => (loaded.unit.description, loaded.warnings),
+        Err(_) => Default::default(),
+    }
+}
+
+/// The agent has not looked at it yet.
+fn unseen(entry: &Entry) -> UnitState {
+    UnitState {
+        current: DesiredState::Inactive,
+        load: crate::core::status::load(entry.desired, true),
+        active: Active::Inactive,
+        sub: "dead".to_owned(),
+        machine: None,
+        pid: None,
+        address: None,
+        ports: Vec::new(),
+        since: None,
+        health: None,
+        restarts: 0,
+        last_exit: None,
+        message: None,
+        unenforced: Vec::new(),
+        steps: Vec::new(),
+    }
+}

@@ -1,0 +1,18 @@
+//! Files below a directory that is not ours, and locks.
+
+use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags, flock, openat2};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// openat2(2) with RESOLVE_IN_ROOT: the path is resolved as if `root` were `/`, links included, and no
+/// link of /proc leads out. Opened for reading, without waiting for a writer of a fifo.
+pub fn open_in_root(root: impl AsFd, path: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    Ok(openat2(root, path, flags, Mode::empty(), resolve)?)
+}
+
+/// flock(2): takes the lock for this process, or says at once that another has it (WouldBlock).
+pub fn try_lock(file: impl AsFd) -> io::Result<()> {
+    Ok(flock(file, FlockOperation::NonBlockingLockExclusive)?)
+}

@@ -1,0 +1,70 @@
+//! Unix sockets with descriptors and credentials in their messages (unix(7)).
+
+use nix::cmsg_space;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg, sendmsg,
+    setsockopt, sockopt,
+};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// The most descriptors that one message may bring here.
+pub const MAX_DESCRIPTORS: usize = 8;
+
+/// sendmsg(2): the bytes, with descriptors on the first of them. Gives how many bytes went.
+pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd]) -> io::Result<usize> {
+    let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control: &[ControlMessage] = if raw.is_empty() { &[] } else { &rights };
+    let slices = [IoSlice::new(bytes)];
+    let fd = socket.as_fd().as_raw_fd();
+    Ok(sendmsg::<UnixAddr>(fd, &slices, control, MsgFlags::MSG_NOSIGNAL, None)?)
+}
+
+/// recvmsg(2): the number of bytes (0: the end), and the descriptors that came with them.
+pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut control = cmsg_space!([RawFd; MAX_DESCRIPTORS]);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let fd = socket.as_fd().as_raw_fd();
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<UnixAddr>(fd, &mut slices, Some(&mut control), flags)?;
+    let mut descriptors = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(raw) = control {
+            // SAFETY: the kernel has just made these descriptors for this process, and nobody else
+            // has their numbers.
+            descriptors.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    Ok((message.bytes, descriptors))
+}
+
+/// setsockopt(2), SO_PASSCRED: the kernel adds the sender's credentials to each message.
+pub fn pass_credentials(socket: impl AsFd) -> io::Result<()> {
+    Ok(setsockopt(&socket, sockopt::PassCred, &true)?)
+}
+
+/// recvmsg(2) on a datagram socket: the number of bytes, and who the kernel says has sent them.
+/// Descriptors that come along are closed.
+pub fn receive_from(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+) -> io::Result<(usize, Option<UnixCredentials>)> {
+    let mut control = cmsg_space!(UnixCredentials, [RawFd; MAX_DESCRIPTORS]);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let fd = socket.as_fd().as_raw_fd();
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<UnixAddr>(fd, &mut slices, Some(&mut control), flags)?;
+    let mut sender = None;
+    for control in message.cmsgs()? {
+        match control {
+            ControlMessageOwned::ScmCredentials(credentials) => sender = Some(credentials),
+            ControlMessageOwned::ScmRights(raw) => {
+                // SAFETY: as in `receive`.
+                raw.into_iter().for_each(|fd| drop(unsafe { OwnedFd::from_raw_fd(fd) }));
+            }
+            _ => {}
+        }
+    }
+    Ok((message.bytes, sender))
+}
