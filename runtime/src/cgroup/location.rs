@@ -15,9 +15,9 @@ pub(crate) fn mount() -> Result<(OwnedFd, PathBuf)> {
     {
         return Ok((root, usual.to_owned()));
     }
-    let table =
-        std::fs::read_to_string("/proc/self/mountinfo").doing("read /proc/self/mountinfo")?;
-    let path = find(&table).ok_or_else(|| {
+    let table = file::read_whole(file::here(), Path::new("/proc/self/mountinfo"), 64 << 20)
+        .doing("read /proc/self/mountinfo")?;
+    let path = find(&String::from_utf8_lossy(&table)).ok_or_else(|| {
         Error::new("find the cgroup2 mount: none in /proc/self/mountinfo")
             .hint("mount -t cgroup2 none /sys/fs/cgroup")
     })?;

@@ -51,16 +51,16 @@ impl Cgroup {
 
     /// Writes one limit.
     pub fn set(&self, setting: &Setting) -> Result<()> {
-        let directory = self.open()?;
-        create::write(directory.as_fd(), &self.path, setting)
+        self.at(|directory| create::write(directory, &self.path, setting))
     }
 
     /// Forbids all devices but those that the program allows.
     pub fn attach_device_filter(&self, program: &[bpf::Instruction]) -> Result<()> {
-        let directory = self.open()?;
         let program = load_device_filter(program)?;
-        bpf::attach_device_filter(directory.as_fd(), program.as_fd())
-            .doing(format_args!("attach the device filter to {}", self.path.display()))
+        self.at(|directory| {
+            bpf::attach_device_filter(directory, program.as_fd())
+                .doing(format_args!("attach the device filter to {}", self.path.display()))
+        })
     }
 
     /// Kills what still runs in the cgroup, waits until it is gone, and removes the cgroup with
@@ -74,10 +74,10 @@ impl Cgroup {
         destroy::signal(&self.path, signal)
     }
 
-    fn open(&self) -> Result<OwnedFd> {
-        match &self.directory {
-            Some(directory) => directory.try_clone().doing("duplicate a descriptor"),
-            None => open(&self.path),
+    fn at<T>(&self, act: impl FnOnce(BorrowedFd<'_>) -> Result<T>) -> Result<T> {
+        match self.directory() {
+            Some(directory) => act(directory),
+            None => act(open(&self.path)?.as_fd()),
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::cli::{self, Arguments, Flag, Kind, Order};
 use crate::error::{Doing, Error, Result};
 use crate::join::{self, Target};
 use crate::plan::{capabilities, user};
-use crate::seal;
 use crate::spec::process::Capabilities;
 use crate::spec::{self, Process, Spec};
 use crate::store::{Entry, Status};
@@ -52,7 +51,6 @@ pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     };
     let spec = entry.config()?;
     let process = process(&arguments, program, &spec)?;
-    seal::executable()?;
 
     let detach = arguments.on("detach");
     let mut console = container::connect_console(arguments.path("console-socket").as_deref())?;

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use crate::cli::{self, Arguments, Flag, Kind, Order};
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::seal;
 use crate::store;
 use crate::sys::process;
 
@@ -49,6 +50,9 @@ const SYSTEMD: &str =
     "cgroups by way of systemd are not there yet; have the engine use its cgroupfs manager";
 
 type Command = fn(&Global, &[OsString]) -> Result<i32>;
+
+/// Those whose process, or a copy of it, enters a container.
+const ENTER: &[&str] = &["create", "run", "exec"];
 
 const COMMANDS: &[(&str, &str, Command)] = &[
     ("create", "make a container that waits for its start", create::run),
@@ -108,6 +112,10 @@ fn dispatch(words: &[OsString], log: &mut Log) -> Result<i32> {
         return Ok(i32::from(!flags.on("help")));
     };
     let global = Global { root: root(&flags)?, log: std::mem::take(log) };
+    if ENTER.contains(&name.as_str()) {
+        // Before anything else: it begins this process anew.
+        seal::executable()?;
+    }
     let words = &words[words.len() - flags.rest.len() + 1..];
     let result = match COMMANDS.iter().find(|(known, ..)| known == name) {
         Some((_, _, command)) => command(&global, words),

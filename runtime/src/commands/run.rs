@@ -8,13 +8,11 @@ use super::{Global, container, delete};
 use crate::cli::{self, Order};
 use crate::error::{Doing, Error, Result};
 use crate::hooks;
-use crate::seal;
 use crate::sys::socket;
 
 pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     let arguments = cli::parse(words, container::FLAGS, Order::Anywhere)?;
     let request = container::Request::read(&arguments)?;
-    seal::executable()?;
     let detach = arguments.on("detach");
     let mut console = request.connect_console()?;
     let mut own_console = None;

@@ -70,7 +70,12 @@ pub(super) fn find_or_make(
         (Some(parent), Some(name)) => (parent, Path::new(name)),
         _ => return Err(Error::new("it is no path in the container")),
     };
-    let parent = directory(root, parent)?;
+    let flags = libc::O_PATH | libc::O_DIRECTORY;
+    let parent = match open(root, parent, flags, links) {
+        Ok(parent) => parent,
+        // It too, then.
+        Err(_) => directory(root, parent)?,
+    };
     make(parent.as_fd(), name, kind)
 }
 

@@ -1,19 +1,19 @@
 //! Reads the documents that callers hand over: `config.json`, and `process.json` of `exec`.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
 use super::{Process, Spec, json_path};
 use crate::error::{Doing, Error, Result};
+use crate::sys::file;
 
 /// More than any engine writes; a device or an endless file must not fill the memory.
-const LARGEST: u64 = 16 << 20;
+const LARGEST: usize = 16 << 20;
 
 /// Reads `config.json` of the bundle in the directory `bundle`.
 pub fn config(bundle: &Path) -> Result<Spec> {
-    file(&bundle.join("config.json"))
+    document(&bundle.join("config.json"))
 }
 
 /// The same, with the text itself.
@@ -27,26 +27,16 @@ pub fn config_and_text(bundle: &Path) -> Result<(Vec<u8>, Spec)> {
 
 /// Reads the document of `exec --process`.
 pub fn process(path: &Path) -> Result<Process> {
-    file(path)
+    document(path)
 }
 
-fn file<T: DeserializeOwned>(path: &Path) -> Result<T> {
+fn document<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = read(path)?;
     parse(&text).map_err(|error| error.within(format_args!("parse {}", path.display())))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut text))
-        .doing(format_args!("read {}", path.display()))?;
-    if text.len() as u64 > LARGEST {
-        return Err(Error::new(format_args!(
-            "read {}: longer than {LARGEST} bytes",
-            path.display()
-        )));
-    }
-    Ok(text)
+    file::read_whole(file::here(), path, LARGEST).doing(format_args!("read {}", path.display()))
 }
 
 /// Parses one document; an error names the path of the value at fault.

@@ -22,7 +22,7 @@ pub use status::Status;
 use crate::error::{Doing, Error, Result};
 use crate::plan::container_id;
 use crate::spec::{self, Spec};
-use crate::sys::socket;
+use crate::sys::{file, socket};
 
 /// Where containers are recorded unless `--root` says otherwise.
 pub const DEFAULT_ROOT: &str = "/run/ocirun";
@@ -101,7 +101,8 @@ impl Entry {
     /// Keeps what `exec` and the hooks of `delete` need.
     pub fn save_config(&self, text: &[u8]) -> Result<()> {
         let path = self.path.join("config.json");
-        std::fs::write(&path, text).doing(format_args!("write {}", path.display()))
+        file::write_file(file::here(), &path, 0o600, text)
+            .doing(format_args!("write {}", path.display()))
     }
 
     pub fn config(&self) -> Result<Spec> {
@@ -111,7 +112,7 @@ impl Entry {
     /// Writes `state.json`, whole or not at all.
     pub fn save(&self, record: &Record) -> Result<()> {
         let (new, path) = (self.path.join("state.json.new"), self.path.join("state.json"));
-        std::fs::write(&new, record.to_json())
+        file::write_file(file::here(), &new, 0o600, record.to_json().as_bytes())
             .and_then(|()| std::fs::rename(&new, &path))
             .doing(format_args!("write {}", path.display()))
     }

@@ -1,13 +1,14 @@
 //! `state.json`: our own record of a container.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Doing, Result};
+use crate::sys::file;
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Record {
@@ -43,8 +44,9 @@ impl Record {
 /// This boot's id.
 pub fn boot_id() -> Result<String> {
     let path = "/proc/sys/kernel/random/boot_id";
-    let text = std::fs::read_to_string(path).doing(format_args!("read {path}"))?;
-    Ok(text.trim().to_owned())
+    let text =
+        file::read_small(file::here(), Path::new(path)).doing(format_args!("read {path}"))?;
+    Ok(String::from_utf8_lossy(&text).trim().to_owned())
 }
 
 /// Now, as RFC 3339 with nine digits.

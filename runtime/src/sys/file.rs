@@ -241,22 +241,42 @@ pub fn write_whole(file: BorrowedFd<'_>, data: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The small file `name` below `at`, at once.
-pub fn read_small(at: BorrowedFd<'_>, name: &Path) -> io::Result<Vec<u8>> {
+/// The whole file `name` below `at`, of `longest` bytes at most; a longer one is `FileTooLarge`.
+pub fn read_whole(at: BorrowedFd<'_>, name: &Path, longest: usize) -> io::Result<Vec<u8>> {
     let file = openat(at, name, libc::O_RDONLY, 0)?;
-    let mut text = vec![0; 4096];
+    let mut text = vec![0; longest.min(8192)];
     let mut filled = 0;
     loop {
         let length = read(std::os::fd::AsFd::as_fd(&file), &mut text[filled..])?;
+        filled += length;
         if length == 0 {
             text.truncate(filled);
             return Ok(text);
         }
-        filled += length;
         if filled == text.len() {
-            text.resize(filled * 2, 0);
+            if filled >= longest {
+                return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+            }
+            text.resize((filled * 4).min(longest), 0);
         }
     }
+}
+
+/// The same for files of the kernel, which are short.
+pub fn read_small(at: BorrowedFd<'_>, name: &Path) -> io::Result<Vec<u8>> {
+    read_whole(at, name, 1 << 20)
+}
+
+/// Makes or replaces the contents of the file `name` below `at`, which is no link.
+pub fn write_file(at: BorrowedFd<'_>, name: &Path, mode: u32, data: &[u8]) -> io::Result<()> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NOFOLLOW;
+    let file = openat(at, name, flags, mode)?;
+    let mut left = data;
+    while !left.is_empty() {
+        let written = write(std::os::fd::AsFd::as_fd(&file), left)?;
+        left = &left[written..];
+    }
+    Ok(())
 }
 
 pub fn dup2(from: BorrowedFd<'_>, to: i32) -> io::Result<()> {
