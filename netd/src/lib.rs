@@ -10,6 +10,7 @@
 //! | `link/`, `nft/`, `conntrack` | the kernel's links, tables and connections, by `netlink/` |
 //! | `dns/`, `proxy/` | what netd serves itself: names, and ports on 127.0.0.1 |
 //! | `store` | the journal |
+//! | `notify` | the service manager |
 //! | `findings` | what stands in the way on this host |
 //! | `sysctl`, `sys/` | kernel parameters; system calls |
 //!
@@ -26,6 +27,7 @@ pub mod findings;
 pub mod link;
 pub mod netlink;
 pub mod nft;
+pub mod notify;
 pub mod pool;
 pub mod proxy;
 pub mod server;

@@ -31,3 +31,45 @@ pub fn bring_loopback_up() -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Binds a packet socket to one link and ether type (packet(7)).
+pub fn bind_to_link(socket: &OwnedFd, link: &str, ether_type: u16) -> io::Result<()> {
+    let index = nix::net::if_::if_nametoindex(link)?;
+    // SAFETY: `sockaddr_ll` is plain old data for which all zeroes are a value.
+    let mut address = unsafe { std::mem::zeroed::<libc::sockaddr_ll>() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = ether_type.to_be();
+    address.sll_ifindex = index.cast_signed();
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the pointer is to a `sockaddr_ll` that outlives the call, and the length is its size.
+    match unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// `SO_RCVTIMEO` (socket(7)).
+pub fn set_receive_timeout(socket: &OwnedFd, timeout: std::time::Duration) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    Ok(setsockopt(socket, sockopt::ReceiveTimeout, &timeout_value(timeout))?)
+}
+
+fn timeout_value(timeout: std::time::Duration) -> nix::sys::time::TimeVal {
+    nix::sys::time::TimeVal::new(
+        timeout.as_secs().cast_signed(),
+        i64::from(timeout.subsec_micros()),
+    )
+}
+
+/// Makes the calling thread, and no other, that of user and group 65534. The C library's function
+/// would change all threads.
+pub fn become_nobody_in_this_thread() -> io::Result<()> {
+    const NOBODY: libc::c_long = 65534;
+    for call in [libc::SYS_setresgid, libc::SYS_setresuid] {
+        // SAFETY: both calls take three integers and touch no memory of ours.
+        if unsafe { libc::syscall(call, NOBODY, NOBODY, NOBODY) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}

@@ -8,6 +8,7 @@ use crate::nft::Nftables;
 use crate::store::{self, Journal, Saved};
 use crate::{sys, sysctl};
 use nix::sys::socket::{getsockopt, sockopt};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -28,8 +29,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         }
     }
     journal.remove()?;
-    match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+    remove_if_there(&path)?;
+    for dir in [&arguments.run_dir, &arguments.state_dir] {
+        // They may be other programs' too: only an empty one goes.
+        let _ = std::fs::remove_dir(dir);
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<(), CommandError> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
             Err(system(format!("remove {}", path.display()))(e))
         }
         _ => Ok(()),
@@ -47,7 +57,7 @@ fn end_running(path: &Path) -> Result<(), CommandError> {
     if sys::pidfd::wait(&process, PATIENCE_MS).map_err(system(&what))? {
         Ok(())
     } else {
-        Err(system(&what)(std::io::ErrorKind::TimedOut.into()))
+        Err(system(&what)(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{CommandError, socket, system};
 use crate::cli::Arguments;
 use crate::dns::{self, Forwarder};
 use crate::engine::{self, Settings, Started};
-use crate::server;
+use crate::{notify, server};
 use netd_api::Finding;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::unix::fs::DirBuilderExt;
@@ -55,6 +55,7 @@ async fn serve(arguments: &Arguments, started: Started) -> Result<(), CommandErr
     let path = socket(arguments);
     let listener =
         server::listen(&path).map_err(system(format!("listen on {}", path.display())))?;
+    notify::ready().map_err(system("tell the service manager that netd is ready"))?;
     tokio::select! {
         () = server::serve(listener, inbox) => {}
         _ = terminate.recv() => {}

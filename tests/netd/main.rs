@@ -1,0 +1,13 @@
+//! `netd`, seen from containers, from its host and from a neighbour: all of them network namespaces
+//! of the test's own, so nothing touches the machine's network.
+
+mod attacks;
+mod client;
+mod dns;
+mod endpoints;
+mod input;
+mod namespace;
+mod ports;
+mod restart;
+mod traffic;
+mod world;
