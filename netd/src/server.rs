@@ -64,13 +64,14 @@ pub async fn serve(listener: UnixListener, inbox: Inbox) {
 }
 
 async fn converse(stream: &UnixStream, inbox: Inbox) -> io::Result<()> {
-    if let Some(failure) = denied(stream)? {
-        return reply(stream, failure.into()).await;
-    }
+    let denied = denied(stream)?;
     let mut lines = Lines { stream, bytes: Vec::new() };
     loop {
         match lines.next().await? {
-            Line::Whole(line) => reply(stream, ask(&line, &inbox).await).await?,
+            Line::Whole(line) => match &denied {
+                Some(failure) => return reply(stream, failure.clone().into()).await,
+                None => reply(stream, ask(&line, &inbox).await).await?,
+            },
             Line::TooLong => {
                 let message = format!("read request: the line is over {MAX_LINE} bytes");
                 return reply(stream, invalid(message).into()).await;

@@ -29,7 +29,7 @@ fn cve_2020_8558_a_neighbour_does_not_reach_127_0_0_1() {
     };
     world.host.run(|| open("uplink"));
     world.neighbour.run(|| open("eth0"));
-    world.neighbour.ip("link set lo down");
+    world.neighbour.ip("addr flush dev lo");
     world.neighbour.ip("route add 127.0.0.1/32 via 192.0.2.1 src 192.0.2.2");
     assert!(reaches_loopback(&world), "the attack does not work where nothing keeps it out");
     world.start();

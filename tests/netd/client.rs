@@ -43,7 +43,8 @@ impl Client {
             for control in message.cmsgs()? {
                 if let ControlMessageOwned::ScmRights(fds) = control {
                     // SAFETY: the kernel has just made these descriptors for us.
-                    descriptors.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+                    descriptors
+                        .extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
                 }
             }
             let length = message.bytes;
@@ -56,7 +57,10 @@ impl Client {
     }
 
     /// Attaches, or gives the failure.
-    pub(crate) fn try_attach(&mut self, spec: EndpointSpec) -> Result<(Attached, Namespace), Failure> {
+    pub(crate) fn try_attach(
+        &mut self,
+        spec: EndpointSpec,
+    ) -> Result<(Attached, Namespace), Failure> {
         match self.call(Call::Attach { endpoint: spec }).unwrap() {
             (Reply::Attached(attached), mut fds) => {
                 assert_eq!(fds.len(), 1, "an attachment brings one descriptor");

@@ -46,7 +46,11 @@ impl Namespace {
 
     pub(crate) fn json(&self, program: &str, line: &str) -> serde_json::Value {
         let text = self.command(program, &line.split(' ').collect::<Vec<_>>());
-        if text.trim().is_empty() { serde_json::json!([]) } else { serde_json::from_str(&text).unwrap() }
+        if text.trim().is_empty() {
+            serde_json::json!([])
+        } else {
+            serde_json::from_str(&text).unwrap()
+        }
     }
 }
 

@@ -33,9 +33,9 @@ fn a_published_port_answers_on_the_hosts_own_addresses_and_on_127_0_0_1() {
     assert_eq!(greet(&world.host, LOCAL, 8080).unwrap(), format!("web sees {GATEWAY}"));
     assert_eq!(ask_udp(&world.host, HOST, 8080).unwrap(), format!("web sees {HOST}"));
     assert_eq!(ask_udp(&world.host, LOCAL, 8080).unwrap(), format!("web sees {GATEWAY}"));
-    let localnet = world.host.run(|| {
-        std::fs::read_to_string("/proc/sys/net/ipv4/conf/all/route_localnet").unwrap()
-    });
+    let localnet = world
+        .host
+        .run(|| std::fs::read_to_string("/proc/sys/net/ipv4/conf/all/route_localnet").unwrap());
     assert_eq!(localnet.trim(), "0");
     let mut talk = Talk::open(&world.host, LOCAL, 8080).unwrap();
     let long = "x".repeat(1_000_000);

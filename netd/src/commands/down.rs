@@ -65,12 +65,12 @@ fn end_running(path: &Path) -> Result<(), CommandError> {
 fn remove_from_kernel(saved: &Saved) -> Result<(), CommandError> {
     let network = &saved.header.network;
     let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
-    let links = link::links(&mut route)?;
-    if let Some(bridge) = links.iter().find(|l| l.name == network.bridge && l.kind == "bridge") {
-        for port in links.iter().filter(|l| l.controller == Some(bridge.index)) {
+    if let Some(bridge) = link::find_bridge(&mut route, &network.bridge)? {
+        let links = link::links(&mut route)?;
+        for port in links.iter().filter(|l| l.controller == Some(bridge)) {
             link::delete(&mut route, port.index, &port.name)?;
         }
-        link::delete(&mut route, bridge.index, &bridge.name)?;
+        link::delete(&mut route, bridge, &network.bridge)?;
     }
     let open = |e| Refused::new("open netlink", e);
     Nftables::open(&network.table).map_err(open)?.remove()?;

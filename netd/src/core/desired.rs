@@ -21,6 +21,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// The ports of the host that lead to it. A mapping that is none was refused before.
+    pub fn bindings(&self) -> impl Iterator<Item = Binding> {
+        self.spec.ports.iter().filter_map(|m| Binding::of(m).ok())
+    }
+
     pub fn endpoint(&self, network: &Network) -> Endpoint {
         Endpoint {
             spec: self.spec.clone(),
@@ -85,7 +90,7 @@ pub struct Desired {
 impl Desired {
     pub fn insert(&mut self, record: Record) {
         self.remove(&record.spec.id.clone());
-        for binding in record.spec.ports.iter().filter_map(|m| Binding::of(m).ok()) {
+        for binding in record.bindings() {
             let Binding { port, protocol, host } = binding;
             self.ports.insert((port, protocol, host, record.spec.id.clone()));
         }
@@ -94,7 +99,7 @@ impl Desired {
 
     pub fn remove(&mut self, id: &EndpointId) -> Option<Record> {
         let record = self.endpoints.remove(id)?;
-        for binding in record.spec.ports.iter().filter_map(|m| Binding::of(m).ok()) {
+        for binding in record.bindings() {
             let Binding { port, protocol, host } = binding;
             self.ports.remove(&(port, protocol, host, id.clone()));
         }

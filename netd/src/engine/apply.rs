@@ -23,8 +23,11 @@ impl Engine {
         let changes = self.compare(document)?;
         let taken = self.reserve_new(&changes)?;
         self.write_down(&changes)?;
+        let before: BTreeSet<Binding> =
+            self.desired.endpoints.values().flat_map(Record::bindings).collect();
+        let kept: BTreeSet<Binding> = changes.altered.iter().flat_map(Record::bindings).collect();
         for id in &changes.leaving {
-            self.let_go(id);
+            self.let_go(id, &kept);
         }
         let old: Vec<Record> = changes
             .altered
@@ -42,7 +45,7 @@ impl Engine {
                 .replace_tables()
                 .map_err(|e| failure(ErrorKind::System, format!("apply the document: {e}")))?,
         }
-        self.serve_altered(&old, &changes.altered, taken);
+        self.serve_altered(&old, &changes.altered, &before, taken);
         Ok(changes.missing)
     }
 
@@ -76,13 +79,8 @@ impl Engine {
     /// Takes the ports that nobody of ours has yet. One that an endpoint leaves to another one is
     /// retargeted instead, so its listener stays.
     fn reserve_new(&mut self, changes: &Changes) -> Result<Vec<Taken>, Failure> {
-        let ours: BTreeSet<Binding> = self
-            .desired
-            .endpoints
-            .values()
-            .filter(|r| !changes.leaving.contains(&r.spec.id))
-            .flat_map(bindings)
-            .collect();
+        let ours: BTreeSet<Binding> =
+            self.desired.endpoints.values().flat_map(Record::bindings).collect();
         let new: Vec<PortMapping> = changes
             .altered
             .iter()
@@ -105,11 +103,18 @@ impl Engine {
             .map_err(|e| failure(ErrorKind::System, format!("apply the document: {e}")))
     }
 
-    /// Names and listeners of endpoints that changed in place.
-    fn serve_altered(&mut self, old: &[Record], new: &[Record], taken: Vec<Taken>) {
-        let before: BTreeSet<Binding> = old.iter().flat_map(bindings).collect();
-        let after: BTreeSet<Binding> = new.iter().flat_map(bindings).collect();
-        for binding in before.difference(&after) {
+    /// Names and listeners of endpoints that changed in place. `before` are the listeners that were
+    /// there.
+    fn serve_altered(
+        &mut self,
+        old: &[Record],
+        new: &[Record],
+        before: &BTreeSet<Binding>,
+        taken: Vec<Taken>,
+    ) {
+        let had: BTreeSet<Binding> = old.iter().flat_map(Record::bindings).collect();
+        let has: BTreeSet<Binding> = new.iter().flat_map(Record::bindings).collect();
+        for binding in had.difference(&has) {
             self.closing.push(self.proxies.close(*binding));
         }
         for record in old {
@@ -126,7 +131,7 @@ impl Engine {
                 }
             }
             let (mine, others) =
-                taken.into_iter().partition(|t: &Taken| bindings(record).any(|b| b == t.binding));
+                taken.into_iter().partition(|t: &Taken| record.bindings().any(|b| b == t.binding));
             taken = others;
             self.serve(record, mine);
         }
@@ -139,10 +144,6 @@ impl Engine {
             Err(e) => eprintln!("netd: restore the tables: {e}"),
         }
     }
-}
-
-fn bindings(record: &Record) -> impl Iterator<Item = Binding> {
-    record.spec.ports.iter().filter_map(|m| Binding::of(m).ok())
 }
 
 fn check_in_place(record: &Record, spec: &EndpointSpec) -> Result<(), Failure> {

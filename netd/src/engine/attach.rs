@@ -150,8 +150,11 @@ impl Engine {
         Ok(taken)
     }
 
+    /// The host's addresses where others may listen. At the gateway's it is our name server.
     pub(super) fn host_addresses(&mut self) -> Result<Vec<Ipv4Addr>, Refused> {
-        Ok(link::addresses(&mut self.route)?.into_iter().map(|a| a.address).collect())
+        let gateway = self.network.gateway();
+        let all = link::addresses(&mut self.route)?.into_iter().map(|a| a.address);
+        Ok(all.filter(|a| *a != gateway).collect())
     }
 
     fn reserve_one(&mut self, binding: &Binding, host: &[Ipv4Addr]) -> io::Result<Reserved> {

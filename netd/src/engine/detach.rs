@@ -6,6 +6,7 @@ use crate::core::ruleset::Element;
 use crate::core::{Binding, Record};
 use crate::store::Entry;
 use netd_api::{EndpointId, Failure};
+use std::collections::BTreeSet;
 
 impl Engine {
     /// Writes it down and lets go; the kernel follows when there is nothing else to do, or with the
@@ -17,16 +18,17 @@ impl Engine {
         self.journal
             .append(&[Entry::Detach(id.clone())])
             .map_err(|e| not_written("detach", id, &e))?;
-        self.let_go(id);
+        self.let_go(id, &BTreeSet::new());
         Ok(())
     }
 
-    /// Everything of a detachment that is in this process.
-    pub(super) fn let_go(&mut self, id: &EndpointId) {
+    /// Everything of a detachment that is in this process. The listeners of `kept` stay: they are
+    /// about to lead to another endpoint.
+    pub(super) fn let_go(&mut self, id: &EndpointId, kept: &BTreeSet<Binding>) {
         let Some(record) = self.desired.remove(id) else { return };
         self.held.remove(id);
         self.zone.change(|z| z.remove(&record.spec, record.address));
-        for binding in record.spec.ports.iter().filter_map(|m| Binding::of(m).ok()) {
+        for binding in record.bindings().filter(|b| !kept.contains(b)) {
             self.closing.push(self.proxies.close(binding));
         }
         self.ipam.free(record.address);

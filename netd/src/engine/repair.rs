@@ -6,6 +6,7 @@ use crate::link::{self, Gone, Link};
 use crate::netlink::Refused;
 use crate::store::Entry;
 use netd_api::EndpointId;
+use std::collections::BTreeSet;
 
 /// What happens to ports of the bridge that belong to no endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Engine {
             // The next start finds out again.
             eprintln!("netd: forget {id}: {e}");
         }
-        self.let_go(id);
+        self.let_go(id, &BTreeSet::new());
     }
 
     fn repair_links(&mut self) {

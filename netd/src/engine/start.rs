@@ -72,6 +72,7 @@ pub fn start(settings: &Settings) -> Result<Started, StartError> {
     let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
     let header = header(settings, saved.as_ref(), &mut route)?;
     let network = header.network.clone();
+    link::find_bridge(&mut route, &network.bridge)?;
     let (desired, ipam) = recall(saved, &header);
     // Before anything is changed: what it was like must be known to `netd down`.
     journal.rewrite(&header, desired.endpoints.values(), ipam.remembered())?;

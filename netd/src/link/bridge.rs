@@ -2,8 +2,8 @@
 
 use super::dump::parse_link;
 use super::message::{
-    IFLA_BR_MCAST_SNOOPING, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE, UP, address_header,
-    link_header,
+    IFLA_BR_MCAST_SNOOPING, IFLA_BRPORT_MODE, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE, UP,
+    address_header, link_header,
 };
 use super::{Address, Refused, addresses, links};
 use crate::core::{Mac, Network};
@@ -17,7 +17,7 @@ const CHANGE: i32 = libc::NLM_F_ACK;
 const CREATE: i32 = libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
 
 /// Makes the bridge what the network wants: there, with the gateway's address only, up. Gives its
-/// index. A link of that name that is not ours is left alone and is an error.
+/// index.
 ///
 /// Its hardware address is fixed: a bridge without one takes the lowest of its ports', which would
 /// change under the containers' neighbour tables.
@@ -27,16 +27,8 @@ pub fn ensure_bridge(
     mtu: u32,
 ) -> Result<u32, Refused> {
     let name = &network.bridge;
-    let found = links(netlink)?.into_iter().find(|l| l.name == *name);
-    let index = match found {
-        Some(link) if link.kind == "bridge" && link.alias == ALIAS => link.index,
-        Some(_) => {
-            let cause = io::Error::other(
-                "a link of that name is there and netd did not make it: remove it or choose \
-                 another name with --bridge",
-            );
-            return Err(Refused::new(format!("create bridge {name}"), cause));
-        }
+    let index = match find_bridge(netlink, name)? {
+        Some(index) => index,
         None => create(netlink, network)?,
     };
     let wanted = (network.gateway(), network.subnet.prefix_len());
@@ -68,6 +60,22 @@ pub fn ensure_bridge(
     });
     netlink.acknowledged(messages)?;
     Ok(index)
+}
+
+/// The index of our bridge of that name, if it is there. A link of that name that is not ours is an
+/// error.
+pub fn find_bridge(netlink: &mut Connection, name: &str) -> Result<Option<u32>, Refused> {
+    match links(netlink)?.into_iter().find(|l| l.name == name) {
+        Some(link) if link.kind == "bridge" && link.alias == ALIAS => Ok(Some(link.index)),
+        Some(_) => {
+            let cause = io::Error::other(
+                "a link of that name is there and netd did not make it: remove it or choose \
+                 another name with --bridge",
+            );
+            Err(Refused::new(format!("create bridge {name}"), cause))
+        }
+        None => Ok(None),
+    }
 }
 
 fn create(netlink: &mut Connection, network: &Network) -> Result<u32, Refused> {
@@ -104,6 +112,16 @@ pub fn join_bridge(netlink: &mut Connection, bridge: u32, name: &str) -> Result<
     without_link_local(&mut messages, name);
     messages.push(format!("put {name} on the bridge"), libc::RTM_NEWLINK, CHANGE, |b| {
         b.raw(&link_header(0, UP, UP)).text(libc::IFLA_IFNAME, name).u32(libc::IFLA_MASTER, bridge);
+    });
+    // A container through a published port to itself: with br_netfilter such a frame does not come
+    // up to the host, and has to leave by the port that it came in by.
+    messages.push(format!("turn frames round at {name}"), libc::RTM_NEWLINK, CHANGE, |b| {
+        b.raw(&link_header(0, 0, 0)).text(libc::IFLA_IFNAME, name);
+        b.nest(libc::IFLA_LINKINFO, |b| {
+            b.text(libc::IFLA_INFO_SLAVE_KIND, "bridge").nest(libc::IFLA_INFO_SLAVE_DATA, |b| {
+                b.bytes(IFLA_BRPORT_MODE, &[1]);
+            });
+        });
     });
     messages.push(format!("find link {name}"), libc::RTM_GETLINK, CHANGE, |b| {
         b.raw(&link_header(0, 0, 0)).text(libc::IFLA_IFNAME, name);

@@ -5,6 +5,7 @@ pub(super) const VETH_INFO_PEER: u16 = 1;
 /// Of linux/if_link.h.
 pub(super) const IFLA_BR_MCAST_SNOOPING: u16 = 23;
 pub(super) const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+pub(super) const IFLA_BRPORT_MODE: u16 = 4;
 pub(super) const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 
 pub(super) const UP: u32 = libc::IFF_UP as u32;
