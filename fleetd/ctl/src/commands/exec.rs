@@ -13,7 +13,7 @@ use fleetd_api::Exec;
 use fleetd_api::frame::{self, Channel, Control, HEADER, MAX_PAYLOAD};
 use std::io::{self, Write};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 type Frame = (Channel, Vec<u8>);
@@ -28,6 +28,9 @@ async fn session(context: &Context, flags: &Flags) -> Result<u8, Failure> {
     let [unit] = units[..] else {
         return Err(Failure::new(format!("run in {}: it means several units", flags.unit)));
     };
+    // Before the size is looked at: no change after that is missed.
+    let resized = signal(SignalKind::window_change())
+        .map_err(|error| Failure::io("watch the terminal's size", &error))?;
     let request = serde_json::to_string(&request(flags))
         .map_err(|error| Failure::new(format!("write a request: {error}")))?;
     let path = format!("{}/exec?exec={}", unit_path(&unit.name), client::encode(&request));
@@ -44,7 +47,7 @@ async fn session(context: &Context, flags: &Flags) -> Result<u8, Failure> {
         let _ = to_server.send((Channel::Stdin, Vec::new())).await;
     }
     if flags.tty {
-        tokio::spawn(report_sizes(to_server.clone()));
+        tokio::spawn(report_sizes(resized, to_server.clone()));
     }
     let result = read_output(reader).await;
     // The terminal is itself again before anything is printed.
@@ -134,9 +137,8 @@ async fn read_input(to_server: mpsc::Sender<Frame>) {
     }
 }
 
-async fn report_sizes(to_server: mpsc::Sender<Frame>) {
-    let Ok(mut changes) = signal(SignalKind::window_change()) else { return };
-    while changes.recv().await.is_some() {
+async fn report_sizes(mut resized: Signal, to_server: mpsc::Sender<Frame>) {
+    while resized.recv().await.is_some() {
         let Some((rows, columns)) = terminal::size() else { continue };
         let Ok(payload) = serde_json::to_vec(&Control::Resize { rows, columns }) else { return };
         if to_server.send((Channel::Control, payload)).await.is_err() {

@@ -98,3 +98,49 @@ fn a_program_that_was_not_run_is_125() {
     assert_eq!(ran.code, 125);
     assert!(ran.err.contains("-t needs a terminal on standard input"), "{}", ran.err);
 }
+
+#[test]
+fn a_terminal_is_raw_while_the_program_has_it_and_tells_its_size() {
+    use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+    let server = server(|mut stream| {
+        send(&mut stream, Channel::Stdout, b"ready\n");
+        loop {
+            match receive(&mut stream) {
+                (Channel::Control, payload) => {
+                    send(&mut stream, Channel::Stdout, &payload);
+                    break;
+                }
+                other => assert_eq!(other.0, Channel::Stdin),
+            }
+        }
+        control(&mut stream, &Control::Exit { code: 0 });
+    });
+    let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
+    rustix::pty::grantpt(&master).unwrap();
+    rustix::pty::unlockpt(&master).unwrap();
+    let path = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    let size = |rows| Winsize { ws_row: rows, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size(24)).unwrap();
+    let echoes = || tcgetattr(&terminal).unwrap().local_modes.contains(LocalModes::ECHO);
+    assert!(echoes());
+
+    let mut command = server.command(&["exec", "-it", "web", "sh"]);
+    command.stdin(Stdio::from(terminal.try_clone().unwrap())).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut ready = [0; 6];
+    out.read_exact(&mut ready).unwrap();
+    assert!(!echoes(), "the terminal is not raw");
+    tcsetwinsize(&master, size(50)).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::WINCH).unwrap();
+    let mut told = String::new();
+    out.read_to_string(&mut told).unwrap();
+    assert_eq!(told, r#"{"control":"resize","rows":50,"columns":80}"#);
+    assert!(child.wait().unwrap().success());
+    assert!(echoes(), "the terminal was not given back");
+    let requests = server.bodies();
+    let (route, _) = requests.last().unwrap();
+    assert!(route.contains("%22size%22%3A%5B24%2C80%5D"), "{route}");
+}
