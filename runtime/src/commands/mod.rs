@@ -12,6 +12,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod supervise;
 mod terminal;
 
 use std::ffi::OsString;
@@ -63,6 +64,7 @@ const COMMANDS: &[(&str, &str, Command)] = &[
     ("kill", "send a signal to a container", kill::run),
     ("delete", "remove a container", delete::run),
     ("list", "list containers", list::run),
+    ("supervise", "start a container for fleetd and stay with it", supervise::run),
     ("spec", "write a config.json to begin with", spec::run),
     ("features", "print what this program can do as JSON", features::run),
 ];

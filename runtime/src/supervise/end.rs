@@ -8,6 +8,7 @@ use super::pump::{CHUNK, LARGEST_PIPE, Read};
 use super::record::{self, Ended, Exit};
 use super::{Supervisor, request, stamp, start};
 use crate::error::{Doing, Result};
+use crate::hooks;
 use crate::sys::{process, signal};
 
 /// For a killed process to be gone, in milliseconds.
@@ -33,8 +34,25 @@ impl Supervisor {
         if let Err(error) = self.container.cgroup.destroy() {
             self.say(&error.to_string());
         }
+        self.run_poststop_hooks();
         self.tell_all(request::ok(&exit));
         recorded
+    }
+
+    /// The container is gone by now; what fails is a line in the log.
+    fn run_poststop_hooks(&mut self) {
+        let Some(bundle) = self.container.poststop.take() else { return };
+        let faults = match start::read_config(&self.container.config) {
+            Ok(spec) => {
+                let state =
+                    hooks::State::new(&spec, &self.container.identity.id, &bundle).stopped();
+                hooks::run_all("poststop", &spec.hooks.poststop, &state)
+            }
+            Err(error) => vec![error],
+        };
+        for fault in faults {
+            self.say(&fault.to_string());
+        }
     }
 
     fn reap_sessions(&mut self) {

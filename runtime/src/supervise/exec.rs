@@ -125,7 +125,7 @@ fn start_in(
         console: console.as_ref().map(|(_, theirs)| theirs.as_fd()),
         preserve_fds: 0,
         new_keyring: false,
-        death_signal: None,
+        death_signal: Some(libc::SIGKILL),
     };
     let mut joined = join::join(target, process, options)?;
     joined.wait_exec()?;

@@ -89,6 +89,7 @@ impl Container {
                 .terminal
                 .as_ref()
                 .map(|terminal| (kept.keep(&terminal.master), kept.keep(&terminal.other_side))),
+            poststop: self.poststop.clone(),
             oom_score: self.oom_score,
         }
     }
@@ -166,6 +167,7 @@ fn container(state: state::Container) -> Result<Container> {
         config: File::from(take(state.config)?),
         stdin: state.stdin.map(take).transpose()?,
         terminal: terminal.transpose()?,
+        poststop: state.poststop,
         oom_score: state.oom_score,
     })
 }

@@ -93,6 +93,13 @@ impl LogFile {
         }
     }
 
+    /// Writes a line of the supervisor's own.
+    pub(super) fn say(&mut self, time: &str, text: &str) {
+        let text = text.replace('\n', " ");
+        self.line(time, Stream::Supervisor, Flag::Full, text.as_bytes());
+        self.flush(time);
+    }
+
     /// Writes what has been gathered; before it, if the disk takes that now, how much is missing.
     pub(super) fn flush(&mut self, time: &str) {
         let told = self.dropped.lines;

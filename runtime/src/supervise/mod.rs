@@ -1,7 +1,7 @@
 //! `ocirun supervise`: monitor and runtime of one container, in one process.
 //!
 //! ```text
-//! start.rs  plumbing.rs  own.rs         from the command line to a running container
+//! start.rs  plumbing.rs  own.rs         from options to a running container
 //! mod.rs  watch.rs                      the loop: one epoll over everything, no thread
 //! pump.rs  log.rs  log_file.rs          the output, into the log
 //! attach.rs                             and to those who watch
@@ -39,6 +39,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use reexec::{judge, resume};
@@ -50,7 +51,6 @@ use crate::sys::epoll::{self, Epoll, Event};
 use crate::sys::{clock, signal};
 use connection::Connection;
 use exec::Session;
-use log::{Flag, Stream};
 use log_file::LogFile;
 use pump::{Output, Read};
 use record::{ExitFile, Identity};
@@ -95,6 +95,8 @@ struct Container {
     /// The writing end of its stdin, if it has one.
     stdin: Option<OwnedFd>,
     terminal: Option<Terminal>,
+    /// The bundle, if there are hooks to run after the end (`poststop`).
+    poststop: Option<PathBuf>,
     /// What programs get as their oom score where the document sets none: the supervisor's own
     /// before it changed it.
     oom_score: Option<i32>,
@@ -192,9 +194,7 @@ impl Supervisor {
 
     /// Writes a line of its own into the log.
     fn say(&mut self, text: &str) {
-        let (time, text) = (stamp(), text.replace('\n', " "));
-        self.log.line(&time, Stream::Supervisor, Flag::Full, text.as_bytes());
-        self.log.flush(&time);
+        self.log.say(&stamp(), text);
     }
 
     /// Waits for input from `file` from now on.

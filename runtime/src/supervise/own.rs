@@ -79,20 +79,14 @@ pub(super) fn protect_from_oom() -> Option<i32> {
     None
 }
 
-/// An input at its end. `/dev/null`, unless the mount namespace has no `/dev`: then a pipe that
-/// nobody writes to.
+/// An input at its end.
 pub(super) fn no_input() -> io::Result<OwnedFd> {
-    match File::open("/dev/null") {
-        Ok(null) => Ok(null.into()),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(io::pipe()?.0.into()),
-        Err(cause) => Err(cause),
-    }
+    Ok(File::open("/dev/null")?.into())
 }
 
 /// Keeps nothing of the caller's open: it may wait for the end of what it gave as stdout.
 pub(super) fn let_go_of_stdio() {
-    let null = File::options().read(true).write(true).open("/dev/null").map(OwnedFd::from);
-    let Ok(null) = null.or_else(|_| no_input()) else { return };
+    let Ok(null) = File::options().read(true).write(true).open("/dev/null") else { return };
     for number in 0..=2 {
         let _ = file::dup2(null.as_fd(), number);
     }

@@ -7,7 +7,9 @@ use super::log::Stream;
 use super::pump::Output;
 use super::{Terminal, own};
 use crate::error::{Doing, Error, Result};
-use crate::sys::{descriptor, socket, terminal};
+use crate::spec::Spec;
+use crate::spec::linux::IdMapping;
+use crate::sys::{descriptor, file, socket, terminal};
 
 /// Both sides, before the container is cloned.
 pub(super) enum Plumbing {
@@ -30,9 +32,9 @@ pub(super) struct Ours {
 }
 
 impl Plumbing {
-    pub(super) fn new(terminal: bool, with_stdin: bool) -> Result<Self> {
+    pub(super) fn new(spec: &Spec, with_stdin: bool) -> Result<Self> {
         let doing = "make pipes for the container";
-        if terminal {
+        if spec.process.as_ref().is_some_and(|process| process.terminal) {
             let (ours, theirs) = socket::pair().doing(doing)?;
             return Ok(Self::Terminal(ours, theirs));
         }
@@ -43,6 +45,14 @@ impl Plumbing {
             (own::no_input().doing("open /dev/null")?, None)
         };
         let (stdout, stderr) = (io::pipe().doing(doing)?, io::pipe().doing(doing)?);
+        if let Some((uid, gid)) = owner(spec) {
+            // The program may open them anew, as /dev/stdout.
+            let read = stdin_writer.as_ref().map(|_| stdin.as_fd());
+            for pipe in [Some(stdout.1.as_fd()), Some(stderr.1.as_fd()), read] {
+                pipe.map_or(Ok(()), |pipe| file::fchown(pipe, uid, gid))
+                    .doing("give the pipes to the container's user")?;
+            }
+        }
         Ok(Self::Pipes { stdin, stdin_writer, stdout, stderr })
     }
 
@@ -92,6 +102,24 @@ impl Plumbing {
             }
         }
     }
+}
+
+/// The program's user and group as the host sees them, unless it is root or mapped to nobody.
+fn owner(spec: &Spec) -> Option<(u32, u32)> {
+    let user = &spec.process.as_ref()?.user;
+    let linux = spec.linux();
+    let host = |id: u32, map: &[IdMapping]| {
+        if map.is_empty() {
+            return Some(id);
+        }
+        map.iter().find_map(|entry| {
+            let offset =
+                id.checked_sub(entry.container_id).filter(|&offset| offset < entry.size)?;
+            entry.host_id.checked_add(offset)
+        })
+    };
+    let owner = (host(user.uid, &linux.uid_mappings)?, host(user.gid, &linux.gid_mappings)?);
+    (owner != (0, 0)).then_some(owner)
 }
 
 /// Receives the master of a terminal that was made in the container.

@@ -16,12 +16,14 @@ use super::pump::Output;
 use super::record::{self, Exit, ExitFile, Identity};
 use super::stop::Stop;
 use super::{Container, Supervisor, Watch, own};
+use crate::cgroup::Cgroup;
 use crate::error::{Doing, Error, Result};
+use crate::hooks;
 use crate::launch::{self, Launched, Start};
 use crate::plan::container_id;
 use crate::spec::{Spec, load};
 use crate::sys::epoll::Epoll;
-use crate::sys::{descriptor, process, socket};
+use crate::sys::{descriptor, socket};
 
 const SOCKET: &str = "supervise.sock";
 
@@ -194,7 +196,7 @@ fn stand(
     let config = File::open(&config).doing(format_args!("open {}", config.display()))?;
     let spec = read_config(&config)?;
     let epoll = Epoll::new().doing("make an epoll descriptor")?;
-    let log = LogFile::open(
+    let mut log = LogFile::open(
         Place {
             dir: options.log_dir.clone().unwrap_or_else(|| PathBuf::from(".")),
             max_size: options.log_max_size,
@@ -203,14 +205,21 @@ fn stand(
         Dropped::default(),
     )?;
     let listening = listen().and_then(|listener| {
-        let container = launch(options, &spec, config, identity, handed, began);
-        container.map(|container| (listener, container)).inspect_err(|_| remove_socket())
+        let prepared = step("supervise", began.elapsed());
+        launch(options, &spec, config, identity, handed, &mut log)
+            .map(|running| (listener, prepared, running))
+            .inspect_err(|_| remove_socket())
     });
     match listening {
-        Ok((listener, (container, outputs, steps))) => {
+        Ok((listener, prepared, (container, outputs, mut steps))) => {
+            steps.insert(0, prepared);
             Ok(Standing { container, outputs, log, listener, signals, epoll, steps })
         }
         Err(error) => {
+            let state = hooks::State::new(&spec, &options.id, &options.bundle).stopped();
+            for fault in hooks::run_all("poststop", &spec.hooks.poststop, &state) {
+                log.say(&super::stamp(), &fault.to_string());
+            }
             log.discard();
             Err(error)
         }
@@ -225,11 +234,9 @@ fn launch(
     config: File,
     identity: &Identity,
     handed: Handed,
-    began: Instant,
+    log: &mut LogFile,
 ) -> Result<Running> {
-    let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
-    let plumbing = Plumbing::new(terminal, options.stdin)?;
-    let prepared = began.elapsed();
+    let plumbing = Plumbing::new(spec, options.stdin)?;
     let mut launched = launch::launch(
         spec,
         launch::Options {
@@ -247,46 +254,35 @@ fn launch(
         },
     )?;
     launched.wait_exec()?;
-    let started = began.elapsed();
-    let steps = steps(prepared, &launched, started);
     let identity = Identity {
         pid: Some(launched.pid),
         started: Some(record::micros(record::now())),
         ..identity.clone()
     };
-    let attended = record::write_started(&identity, launched.pid_start)
+    let state = hooks::State::new(spec, &options.id, &options.bundle).at("running", launched.pid);
+    let attended = hooks::run("poststart", &spec.hooks.poststart, &state)
+        .and_then(|()| record::write_started(&identity, launched.pid_start))
         .and_then(|()| plumbing.ours(options.stdin));
     let Ours { stdin, terminal, outputs } = match attended {
         Ok(ours) => ours,
-        Err(error) => return Err(abandon(&launched, error)),
+        Err(error) => return Err(launched.give_up(error)),
     };
+    for warning in &launched.warnings {
+        log.say(&super::stamp(), warning);
+    }
+    let steps = launched.steps().iter().map(|(name, took)| step(name, *took)).collect();
     let Launched { pid, pidfd, cgroup, .. } = launched;
+    // Without the descriptor of its directory, which only the clone needed.
+    let cgroup = Cgroup::made(cgroup.path().to_owned(), cgroup.made_parents().to_vec());
+    let poststop = (!spec.hooks.poststop.is_empty()).then(|| options.bundle.clone());
+    let oom_score = None;
     let container =
-        Container { identity, pid, pidfd, cgroup, config, stdin, terminal, oom_score: None };
+        Container { identity, pid, pidfd, cgroup, config, stdin, terminal, poststop, oom_score };
     Ok((container, outputs, steps))
 }
 
-/// Ends a container that runs but cannot be attended to.
-fn abandon(launched: &Launched, error: Error) -> Error {
-    let _ = process::pidfd_send_signal(launched.pidfd.as_fd(), libc::SIGKILL);
-    let _ = process::wait(launched.pidfd.as_fd());
-    match launched.cgroup.destroy() {
-        Ok(()) => error,
-        Err(left) => Error::new(format_args!("{error}; {left}")),
-    }
-}
-
-fn steps(prepared: Duration, launched: &Launched, started: Duration) -> Vec<Value> {
-    let step = |name: &str, took: Duration| json!({"step": name, "micros": record::micros(took)});
-    let mut steps = vec![step("prepare", prepared)];
-    let mut known = prepared;
-    for (name, took) in launched.steps() {
-        steps.push(step(name, *took));
-        known += *took;
-    }
-    // What the child did after the parent's last step.
-    steps.push(step("exec", started.saturating_sub(known)));
-    steps
+fn step(name: &str, took: Duration) -> Value {
+    json!({ "step": name, "micros": record::micros(took) })
 }
 
 /// The whole document, from the file that was opened at the start.

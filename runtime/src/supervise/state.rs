@@ -48,6 +48,7 @@ pub(super) struct Container {
     pub(super) stdin: Option<RawFd>,
     /// Master and other side.
     pub(super) terminal: Option<(RawFd, RawFd)>,
+    pub(super) poststop: Option<PathBuf>,
     pub(super) oom_score: Option<i32>,
 }
 
@@ -128,6 +129,7 @@ mod tests {
                 config: 4,
                 stdin: None,
                 terminal: Some((5, 6)),
+                poststop: None,
                 oom_score: Some(-5),
             },
             stop: Stop { signal: 15, timeout: None, kill_at: Some(Duration::new(1, 2)) },
