@@ -68,11 +68,12 @@ impl Pool {
         thread.spawn(move || fill(&shared, maker)).map(drop)
     }
 
-    /// Takes a namespace, and says whether it was ready; otherwise waits until one is made.
+    /// Takes a namespace, and says whether it was ready; otherwise waits until one is made. The
+    /// next one is made after [`Self::refill`]: making it holds locks of the kernel that whoever
+    /// uses this one needs first.
     pub fn take(&self) -> Result<(Ready, bool), Refused> {
         let mut state = self.lock();
         if let Some(ready) = state.ready.pop_front() {
-            self.0.changed.notify_all();
             return Ok((ready, true));
         }
         state.waiting += 1;
@@ -89,6 +90,11 @@ impl Pool {
                 return Err(failure);
             }
         }
+    }
+
+    /// Makes what was taken again.
+    pub fn refill(&self) {
+        self.0.changed.notify_all();
     }
 
     /// Indices of the links of those that are ready.

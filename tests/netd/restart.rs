@@ -70,6 +70,32 @@ fn an_attachment_that_cannot_be_repeated_says_so() {
 }
 
 #[test]
+fn a_lost_journal_costs_no_container_its_network() {
+    require!(needs());
+    let mut world = World::new();
+    let (attached, inside) = world.client().attach(spec("web:1", &[tcp(8080, 80), udp(53, 53)]));
+    serve_tcp(&inside, 80, "web");
+    let mut talk = Talk::open(&world.neighbour, HOST, 8080).unwrap();
+    world.kill();
+    std::fs::remove_dir_all(world.state_dir()).unwrap();
+    world.start();
+    assert_eq!(talk.say("still there?").unwrap(), "still there?");
+    assert!(greet(&world.neighbour, HOST, 8080).is_ok());
+    assert!(greet(&world.host, Ipv4Addr::LOCALHOST, 8080).is_ok());
+    world.assert_consistent();
+    let found = world.endpoints();
+    assert_eq!(found[0].address, attached.endpoint.address);
+    // Who knows the names says them again, and all is as it was.
+    let document = netd_api::Document { endpoints: vec![attached.endpoint.spec.clone()] };
+    let (reply, _) = world.client().call(Call::Apply { document }).unwrap();
+    assert_eq!(reply, Reply::Applied { missing: vec![] });
+    assert_eq!(world.endpoints(), [attached.endpoint]);
+    let (other, _inside) = world.client().attach(spec("other:1", &[]));
+    assert_ne!(other.endpoint.address, found[0].address);
+    world.assert_consistent();
+}
+
+#[test]
 fn a_removed_bridge_comes_back_with_its_ports() {
     require!(needs());
     let world = World::new();

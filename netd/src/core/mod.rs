@@ -8,6 +8,7 @@ mod desired;
 pub mod ipam;
 mod network;
 pub mod plan;
+pub mod recover;
 pub mod ruleset;
 
 pub use desired::{Binding, Desired, Record, conflict, failure};

@@ -38,7 +38,10 @@ impl Engine {
         let entry = Entry::Attach(record.clone());
         self.journal.append(&[entry]).map_err(|e| not_written("attach", &record.spec.id, &e))?;
         let place = self.place(address);
-        if let Err(e) = link::configure(&mut inside, place).and_then(|()| self.put_in(&record)) {
+        let done = link::configure(&mut inside, place)
+            .and_then(|()| link::label(&mut self.route, index, record.spec.id.as_str()))
+            .and_then(|()| self.put_in(&record));
+        if let Err(e) = done {
             return Err(self.give_up(&record, &e));
         }
         drop(inside);

@@ -108,6 +108,7 @@ impl Engine {
                 News::Call(call, answer) => {
                     // An error means that the peer has gone; what it asked for is done all the same.
                     let _ = answer.send(self.handle(call));
+                    self.pool.refill();
                 }
                 News::Gone(gone) => self.link_gone(&gone),
                 News::Touched => self.restore_tables(),

@@ -4,7 +4,9 @@ use super::reaper::Reaper;
 use super::repair::Strangers;
 use super::{Engine, Inbox, News};
 use crate::core::ipam::Ipam;
-use crate::core::{Binding, Desired, Network, choose_subnet};
+use crate::core::plan::ObservedPort;
+use crate::core::recover::{Labelled, recover};
+use crate::core::{Binding, Desired, Network, Record, choose_subnet};
 use crate::dns::{SharedZone, Zone};
 use crate::link::{self, Refused};
 use crate::netlink::{Connection, Family};
@@ -72,13 +74,20 @@ pub fn start(settings: &Settings) -> Result<Started, StartError> {
     let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
     let header = header(settings, saved.as_ref(), &mut route)?;
     let network = header.network.clone();
-    link::find_bridge(&mut route, &network.bridge)?;
-    let (desired, ipam) = recall(saved, &header);
+    let mut nft = Nftables::open(&network.table).map_err(system("open netlink"))?;
+    let lost = saved.is_none();
+    let (mut desired, mut ipam) = recall(saved, &header);
+    if lost {
+        for record in left_in_kernel(&mut route, &mut nft, &network)? {
+            eprintln!("netd: found {} running, without a journal", record.spec.id);
+            ipam.take(record.address);
+            desired.insert(record);
+        }
+    }
     // Before anything is changed: what it was like must be known to `netd down`.
     journal.rewrite(&header, desired.endpoints.values(), ipam.remembered())?;
 
     let (inbox, news) = mpsc::channel();
-    let nft = Nftables::open(&network.table).map_err(system("open netlink"))?;
     watch(&inbox, &network, &nft)?;
     sysctl::write("ipv4/ip_forward", "1").map_err(system("turn on ip_forward"))?;
     let mtu = uplink_mtu(&mut route)?;
@@ -168,7 +177,10 @@ fn header(
         return Ok(Header { network, ..saved.header.clone() });
     }
     let routes = foreign_routes(route, &settings.bridge)?;
-    let earlier = saved.map(|s| s.header.network.subnet);
+    let earlier = match saved {
+        Some(saved) => Some(saved.header.network.subnet),
+        None => subnet_of(route, &settings.bridge)?,
+    };
     let subnet = match (settings.subnet, earlier) {
         (None, Some(earlier)) => {
             choose_subnet(Some(earlier), &routes).or_else(|_| choose_subnet(None, &routes))
@@ -203,6 +215,30 @@ fn recall(saved: Option<Saved>, header: &Header) -> (Desired, Ipam) {
         }
     }
     (desired, ipam)
+}
+
+/// The subnet of a bridge that is there already.
+fn subnet_of(route: &mut Connection, bridge: &str) -> Result<Option<Ipv4Net>, Refused> {
+    let Some(index) = link::find_bridge(route, bridge)? else { return Ok(None) };
+    let address = link::addresses(route)?.into_iter().find(|a| a.link == index);
+    Ok(address.and_then(|a| Ipv4Net::new(a.address, a.prefix).ok()).map(|n| n.trunc()))
+}
+
+/// Endpoints of a netd whose journal is lost.
+fn left_in_kernel(
+    route: &mut Connection,
+    nft: &mut Nftables,
+    network: &Network,
+) -> Result<Vec<Record>, Refused> {
+    let Some(bridge) = link::find_bridge(route, &network.bridge)? else { return Ok(Vec::new()) };
+    let ports: Vec<Labelled> = link::links(route)?
+        .into_iter()
+        .filter(|l| l.controller == Some(bridge))
+        .map(|l| Labelled { port: ObservedPort { index: l.index, name: l.name }, alias: l.alias })
+        .collect();
+    let subnet = network.subnet;
+    let found = recover(&ports, &nft.elements()?, &network.name);
+    Ok(found.into_iter().filter(|r| subnet.contains(&r.address)).collect())
 }
 
 /// Destinations of the host's routes, but for our own bridge's.

@@ -11,6 +11,8 @@ use crate::netlink::{Connection, Messages};
 use crate::sysctl;
 use std::io;
 
+/// `IFALIASZ` of linux/if.h.
+const IFALIASZ: usize = 256;
 /// Written into the bridge's alias, so that a netd that lost its journal knows it for one of ours.
 const ALIAS: &str = "flotilla";
 const CHANGE: i32 = libc::NLM_F_ACK;
@@ -145,6 +147,19 @@ fn without_link_local(messages: &mut Messages, name: &str) {
             });
         });
     });
+}
+
+/// Writes onto a link which endpoint it is of: for operators, and for a netd without a journal. An
+/// alias holds 255 bytes, an id may have one more and then leaves none.
+pub fn label(netlink: &mut Connection, index: u32, id: &str) -> Result<(), Refused> {
+    if id.len() >= IFALIASZ {
+        return Ok(());
+    }
+    let mut messages = Messages::new();
+    messages.push(format!("label the link of {id}"), libc::RTM_NEWLINK, CHANGE, |b| {
+        b.raw(&link_header(index, 0, 0)).bytes(libc::IFLA_IFALIAS, id.as_bytes());
+    });
+    netlink.acknowledged(messages)
 }
 
 /// Deletes a link, with its peer if it is one of a pair; one that is gone already is no error.

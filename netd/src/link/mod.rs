@@ -9,7 +9,7 @@ mod message;
 mod pair;
 mod watch;
 
-pub use bridge::{delete, ensure_bridge, find_bridge, join_bridge};
+pub use bridge::{delete, ensure_bridge, find_bridge, join_bridge, label};
 pub use dump::{Address, Link, addresses, links, routes};
 pub use pair::{Place, configure, make_pair};
 pub use watch::{Gone, watch};

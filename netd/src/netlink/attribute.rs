@@ -6,6 +6,13 @@ const NESTED: u16 = 1 << 15;
 const TYPE_MASK: u16 = 0x3fff;
 const HEADER: usize = 4;
 
+/// The body of a message: its header and attributes, for a dump.
+pub fn body(fill: impl FnOnce(&mut Builder<'_>)) -> Vec<u8> {
+    let (mut bytes, mut overflow) = (Vec::new(), false);
+    fill(&mut Builder::new(&mut bytes, &mut overflow));
+    bytes
+}
+
 /// Appends attributes to a message.
 pub struct Builder<'a> {
     bytes: &'a mut Vec<u8>,

@@ -11,6 +11,6 @@ mod attribute;
 mod connection;
 mod message;
 
-pub use attribute::{Attributes, Builder, attributes};
+pub use attribute::{Attributes, Builder, attributes, body};
 pub use connection::{Connection, Family, Refused};
 pub use message::Messages;

@@ -1,8 +1,10 @@
 //! What nftables has: our tables, and other programs' chains that drop what is forwarded.
 
 use super::batch::{header, kind};
+use super::element;
 use super::uapi::*;
-use crate::netlink::{Connection, Family, Refused, attributes};
+use crate::core::ruleset::Element;
+use crate::netlink::{Connection, Family, Refused, attributes, body};
 
 const NFGENMSG: usize = 4;
 
@@ -18,6 +20,33 @@ pub(super) fn tables(connection: &mut Connection, name: &str) -> Result<Vec<i32>
         }
     })?;
     Ok(families)
+}
+
+/// The elements of our sets, as far as they have the form that we write.
+pub(super) fn elements(connection: &mut Connection, table: &str) -> Result<Vec<Element>, Refused> {
+    let mut found = Vec::new();
+    let there = tables(connection, table)?;
+    for (set, family) in element::SETS.iter().filter(|(_, family)| there.contains(family)) {
+        let request = body(|b| {
+            b.raw(&header(*family))
+                .text(NFTA_SET_ELEM_LIST_TABLE, table)
+                .text(NFTA_SET_ELEM_LIST_SET, set);
+        });
+        let kind = kind(libc::NFT_MSG_GETSETELEM);
+        let dumped = connection.dump("list set elements", kind, &request, |_, payload| {
+            let list = payload.get(NFGENMSG..).map(attributes);
+            let list = list.and_then(|a| a.nested(NFTA_SET_ELEM_LIST_ELEMENTS));
+            for (_, one) in list.into_iter().flatten() {
+                found.extend(element::parse(set, &attributes(one)));
+            }
+        });
+        match dumped {
+            // An older netd's table may lack the set.
+            Err(e) if e.is(libc::ENOENT) => {}
+            other => other?,
+        }
+    }
+    Ok(found)
 }
 
 /// A chain at the forward hook whose policy is to drop.

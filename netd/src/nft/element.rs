@@ -1,9 +1,11 @@
 //! Sets and their elements in the kernel's form.
 
 use super::uapi::*;
+use crate::core::Binding;
 use crate::core::ruleset::{Element, Part, Set};
-use crate::netlink::Builder;
+use crate::netlink::{Attributes, Builder};
 use netd_api::Protocol;
+use std::net::Ipv4Addr;
 
 /// How many elements one message carries: far from the 64 KiB that an attribute can hold.
 pub(super) const PER_MESSAGE: usize = 256;
@@ -52,6 +54,42 @@ pub(super) fn set_of(element: &Element) -> (&'static str, i32) {
         }
         Element::Published { .. } => ("published", libc::NFPROTO_INET),
     }
+}
+
+/// Every set, and the family of its table.
+pub(super) const SETS: &[(&str, i32)] = &[
+    ("ports", libc::NFPROTO_BRIDGE),
+    ("sources", libc::NFPROTO_BRIDGE),
+    ("published", libc::NFPROTO_INET),
+    ("published_on", libc::NFPROTO_INET),
+];
+
+/// Reads an element of a dump: [`key`] and [`data`] the other way round.
+pub(super) fn parse(set: &str, element: &Attributes<'_>) -> Option<Element> {
+    let key = element.nested(NFTA_SET_ELEM_KEY)?.get(NFTA_DATA_VALUE)?;
+    let index = |bytes: &[u8]| Some(u32::from_ne_bytes(bytes.try_into().ok()?));
+    let address = |bytes: &[u8]| Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?));
+    let port = |bytes: &[u8]| Some(u16::from_be_bytes(bytes.get(..2)?.try_into().ok()?));
+    let (host, rest) = match (set, key.len()) {
+        ("ports", 4) => return Some(Element::Port { index: index(key)? }),
+        ("sources", 16) => {
+            let mac = key[4..10].try_into().ok()?;
+            let address = address(&key[12..])?;
+            return Some(Element::Source { index: index(&key[..4])?, mac, address });
+        }
+        ("published", 8) => (None, key),
+        ("published_on", 12) => (Some(address(&key[..4])?), &key[4..]),
+        _ => return None,
+    };
+    let protocol = match i32::from(rest[0]) {
+        libc::IPPROTO_TCP => Protocol::Tcp,
+        libc::IPPROTO_UDP => Protocol::Udp,
+        _ => return None,
+    };
+    let binding = Binding { host, port: port(&rest[4..])?, protocol };
+    let data = element.nested(NFTA_SET_ELEM_DATA)?.get(NFTA_DATA_VALUE)?;
+    let (to, to_port) = (address(data.get(..4)?)?, port(data.get(4..)?)?);
+    Some(Element::Published { binding, address: to, port: to_port })
 }
 
 /// Elements of one set.

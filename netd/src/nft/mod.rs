@@ -94,6 +94,11 @@ impl Nftables {
         self.connection.transaction(batch.finish())
     }
 
+    /// What is in our sets now.
+    pub fn elements(&mut self) -> Result<Vec<Element>, Refused> {
+        dump::elements(&mut self.connection, &self.table)
+    }
+
     /// Removes our tables.
     pub fn remove(&mut self) -> Result<(), Refused> {
         let there = dump::tables(&mut self.connection, &self.table)?;
@@ -104,3 +109,7 @@ impl Nftables {
         self.connection.transaction(batch.finish())
     }
 }
+
+#[cfg(test)]
+#[path = "measure_tests.rs"]
+mod measure_tests;
