@@ -197,5 +197,5 @@ impl Program {
 }
 
 #[cfg(test)]
-#[path = "device_filter_test.rs"]
+#[path = "device_filter_tests.rs"]
 mod tests;

@@ -1,0 +1,3 @@
+//! What the benchmark's containers run: `/bin/true`.
+
+fn main() {}
