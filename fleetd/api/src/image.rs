@@ -21,7 +21,7 @@ pub struct Image {
 #[serde(deny_unknown_fields)]
 pub struct Pull {
     pub reference: String,
-    /// Plain HTTP is allowed to a registry on this host only.
+    /// Plain HTTP. A registry on the loopback of fleetd's host gets it without being asked.
     #[serde(default)]
     pub insecure: bool,
     #[serde(default)]

@@ -6,4 +6,5 @@ mod crash;
 mod fixture;
 mod mounts;
 mod pulls;
+mod speed;
 mod unpacking;
