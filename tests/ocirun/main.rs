@@ -1,1 +1,17 @@
 //! `ocirun`, seen from inside the containers that it starts.
+
+mod attacks;
+mod bundle;
+mod calls;
+mod command_line;
+mod exec;
+mod failures;
+mod hooks;
+mod identity;
+mod isolation;
+mod lifecycle;
+mod limits;
+mod mounts;
+mod peers;
+mod seccomp;
+mod terminal;

@@ -12,8 +12,10 @@ use crate::sys::{capability, file, identity};
 /// Drops what is not granted and becomes the user.
 pub(super) fn set(user: &User, sets: &CapabilitySets) -> Result<()> {
     narrow_bounding(sets.bounding)?;
-    // Otherwise the kernel clears the permitted set when the user id leaves 0.
-    identity::keep_capabilities().doing("keep capabilities")?;
+    if user.uid != 0 {
+        // Otherwise the kernel clears the permitted set when the user id leaves 0.
+        identity::keep_capabilities().doing("keep capabilities")?;
+    }
     identity::setgroups(&user.additional_gids).doing("set the additional groups")?;
     identity::setresgid(user.gid).map_err(|e| unmapped("gid", user.gid, &e))?;
     identity::setresuid(user.uid).map_err(|e| unmapped("uid", user.uid, &e))?;

@@ -5,11 +5,12 @@
 //! `RESOLVE_IN_ROOT`, and from then on there is only its descriptor (CVE-2021-30465, CVE-2026-41579).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Doing, Error, Result};
 use crate::sys::file;
+use crate::sys::until_exec::UntilExec;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -28,7 +29,11 @@ pub(super) enum Links {
 }
 
 /// A place that is there; `None` if it is not.
-pub(super) fn find(root: BorrowedFd<'_>, path: &Path, links: Links) -> io::Result<Option<OwnedFd>> {
+pub(super) fn find(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    links: Links,
+) -> io::Result<Option<UntilExec>> {
     match open(root, path, libc::O_PATH, links) {
         Ok(place) => Ok(Some(place)),
         Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => Ok(None),
@@ -42,12 +47,12 @@ pub(super) fn open(
     path: &Path,
     flags: i32,
     links: Links,
-) -> io::Result<OwnedFd> {
+) -> io::Result<UntilExec> {
     let resolve = match links {
         Links::Inside => file::RESOLVE_IN_ROOT,
         Links::None => file::RESOLVE_IN_ROOT | file::RESOLVE_NO_SYMLINKS,
     };
-    file::openat2(root, &relative(path), flags, 0, resolve)
+    file::openat2(root, &relative(path), flags, 0, resolve).map(UntilExec::from)
 }
 
 /// A place to mount on, made if it is not there.
@@ -56,7 +61,7 @@ pub(super) fn find_or_make(
     path: &Path,
     kind: Kind,
     links: Links,
-) -> Result<OwnedFd> {
+) -> Result<UntilExec> {
     match find(root, path, links) {
         Ok(Some(place)) => return Ok(place),
         Ok(None) => {}
@@ -94,7 +99,7 @@ pub(super) fn make_directory(root: BorrowedFd<'_>, path: &Path) -> Result<()> {
 }
 
 /// Opens a directory, making it and its parents where they are not there.
-fn directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+fn directory(root: BorrowedFd<'_>, path: &Path) -> Result<UntilExec> {
     let mut done = PathBuf::from(".");
     let mut current = open(root, &done, libc::O_PATH | libc::O_DIRECTORY, Links::Inside)
         .doing("open the root")?;
@@ -114,7 +119,7 @@ fn directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
 }
 
 /// Makes one name in an open directory and opens exactly that.
-fn make(parent: BorrowedFd<'_>, name: &Path, kind: Kind) -> Result<OwnedFd> {
+fn make(parent: BorrowedFd<'_>, name: &Path, kind: Kind) -> Result<UntilExec> {
     let doing = format!("make {:?} in its directory", name.display().to_string());
     match kind {
         Kind::Directory => {
@@ -124,11 +129,13 @@ fn make(parent: BorrowedFd<'_>, name: &Path, kind: Kind) -> Result<OwnedFd> {
                 result => result.doing(&doing)?,
             }
             let resolve = file::RESOLVE_BENEATH | file::RESOLVE_NO_SYMLINKS;
-            file::openat2(parent, name, libc::O_PATH | libc::O_DIRECTORY, 0, resolve).doing(&doing)
+            file::openat2(parent, name, libc::O_PATH | libc::O_DIRECTORY, 0, resolve)
+                .map(UntilExec::from)
+                .doing(&doing)
         }
         Kind::File => {
             let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_WRONLY;
-            file::openat(parent, name, flags, 0o644).doing(&doing)
+            file::openat(parent, name, flags, 0o644).map(UntilExec::from).doing(&doing)
         }
     }
 }

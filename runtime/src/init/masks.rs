@@ -8,6 +8,7 @@ use crate::error::{Doing, Error, Result};
 use crate::spec::Linux;
 use crate::sys::file;
 use crate::sys::mount::{self, ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, MountAttr};
+use crate::sys::until_exec::UntilExec;
 
 /// Paths that are not there need no mask.
 pub(super) fn apply(root: BorrowedFd<'_>, linux: &Linux, null: &OwnedFd) -> Result<()> {
@@ -55,7 +56,8 @@ impl<'a> Stamp<'a> {
 
     fn put(&mut self, place: BorrowedFd<'_>) -> std::io::Result<()> {
         if self.attached {
-            let copy = mount::open_tree_clone(self.mount.as_fd(), Path::new(""), false)?;
+            let copy: UntilExec =
+                mount::open_tree_clone(self.mount.as_fd(), Path::new(""), false)?.into();
             return mount::move_mount(copy.as_fd(), place);
         }
         self.attached = true;
@@ -64,7 +66,7 @@ impl<'a> Stamp<'a> {
 }
 
 fn empty_directory() -> Result<OwnedFd> {
-    let fs = mount::fsopen("tmpfs").doing("open the file system tmpfs")?;
+    let fs: UntilExec = mount::fsopen("tmpfs").doing("open the file system tmpfs")?.into();
     mount::fsconfig_string(fs.as_fd(), "nr_inodes", "1").doing("set nr_inodes")?;
     mount::fsconfig_string(fs.as_fd(), "mode", "755").doing("set mode")?;
     mount::fsconfig_create(fs.as_fd()).doing("create it")?;
@@ -76,8 +78,8 @@ fn read_only(root: BorrowedFd<'_>, path: &Path) -> Result<()> {
     let Some(place) = inside::find(root, path, Links::Inside).doing("open it")? else {
         return Ok(());
     };
-    let copy =
-        mount::open_tree_clone(place.as_fd(), Path::new(""), true).doing("copy its mount")?;
+    let copy: UntilExec =
+        mount::open_tree_clone(place.as_fd(), Path::new(""), true).doing("copy its mount")?.into();
     let attr = MountAttr { set: ATTR_RDONLY, ..MountAttr::default() };
     mount::mount_setattr(copy.as_fd(), true, &attr).doing("set its options")?;
     mount::move_mount(copy.as_fd(), place.as_fd()).doing("cover it")

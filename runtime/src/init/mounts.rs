@@ -12,6 +12,7 @@ use crate::spec::Mount;
 use crate::spec::linux::NamespaceKind;
 use crate::sys::file;
 use crate::sys::mount::{self, ATTR_RDONLY, MountAttr};
+use crate::sys::until_exec::UntilExec;
 
 /// A mount, as far as the parent could prepare it.
 pub struct Prepared<'a> {
@@ -31,9 +32,9 @@ pub enum Content {
 #[derive(Default)]
 pub(super) struct Made {
     /// The container's own procfs.
-    pub(super) proc: Option<OwnedFd>,
+    pub(super) proc: Option<UntilExec>,
     /// To become read-only when everything is in place.
-    read_only: Vec<(PathBuf, OwnedFd)>,
+    read_only: Vec<(PathBuf, UntilExec)>,
 }
 
 impl Made {
@@ -68,7 +69,7 @@ fn one(
     if let Content::Tree { tree, directory } = content {
         let place = if *directory { Kind::Directory } else { Kind::File };
         let target = inside::find_or_make(root, destination, place, links(kind, destination))?;
-        return attach(tree, &target);
+        return attach(tree.as_fd(), &target);
     }
     let target =
         inside::find_or_make(root, destination, Kind::Directory, links(kind, destination))?;
@@ -79,7 +80,7 @@ fn one(
         }
         _ => new(kind, prepared, later_read_only(kind))?,
     };
-    attach(&tree, &target)?;
+    attach(tree.as_fd(), &target)?;
     if let Some((propagation, recursive)) = options.propagation {
         let attr = MountAttr { propagation, ..MountAttr::default() };
         mount::mount_setattr(tree.as_fd(), recursive, &attr).doing("set its propagation")?;
@@ -107,8 +108,8 @@ fn is_long(value: &str) -> bool {
     value.len() > 255
 }
 
-fn attach(tree: &OwnedFd, target: &OwnedFd) -> Result<()> {
-    mount::move_mount(tree.as_fd(), target.as_fd()).map_err(|error| match error.raw_os_error() {
+fn attach(tree: BorrowedFd<'_>, target: &UntilExec) -> Result<()> {
+    mount::move_mount(tree, target.as_fd()).map_err(|error| match error.raw_os_error() {
         Some(libc::ENOTDIR | libc::EINVAL) => Error::io("attach it", &error)
             .hint("a directory can only be mounted on a directory, a file on a file"),
         _ => Error::io("attach it", &error),
@@ -116,32 +117,35 @@ fn attach(tree: &OwnedFd, target: &OwnedFd) -> Result<()> {
 }
 
 /// A detached mount of a new file system.
-fn new(kind: &str, prepared: &Prepared<'_>, writable: bool) -> Result<OwnedFd> {
-    let fs = mount::fsopen(kind).map_err(|error| match error.raw_os_error() {
-        Some(libc::ENODEV) => {
-            Error::new(format_args!("the kernel has no file system of type {kind:?}"))
-        }
-        _ => Error::io(format_args!("open the file system {kind}"), &error),
-    })?;
+fn new(kind: &str, prepared: &Prepared<'_>, writable: bool) -> Result<UntilExec> {
+    let fs =
+        mount::fsopen(kind).map(UntilExec::from).map_err(|error| match error.raw_os_error() {
+            Some(libc::ENODEV) => {
+                Error::new(format_args!("the kernel has no file system of type {kind:?}"))
+            }
+            _ => Error::io(format_args!("open the file system {kind}"), &error),
+        })?;
     let configured = configure(&fs, prepared).and_then(|()| mount::fsconfig_create(fs.as_fd()));
     configured.map_err(|error| refused(&fs, &error))?;
     let own = prepared.options.own;
     let hidden = if writable { ATTR_RDONLY } else { 0 };
-    mount::fsmount(fs.as_fd(), own.set & !hidden).doing("mount it")
+    mount::fsmount(fs.as_fd(), own.set & !hidden).map(UntilExec::from).doing("mount it")
 }
 
-fn configure(fs: &OwnedFd, prepared: &Prepared<'_>) -> io::Result<()> {
+fn configure(fs: &UntilExec, prepared: &Prepared<'_>) -> io::Result<()> {
     if let Some(source) = prepared.mount.source.as_deref().filter(|source| !source.is_empty()) {
         mount::fsconfig_string(fs.as_fd(), "source", source)?;
     }
     prepared.options.data.iter().try_for_each(|(key, value)| match value {
+        // Of a time when a devpts could be the host's; since Linux 4.7 each is new.
+        None if key == "newinstance" => Ok(()),
         Some(value) => mount::fsconfig_string(fs.as_fd(), key, value),
         None => mount::fsconfig_flag(fs.as_fd(), key),
     })
 }
 
 /// The file system says itself what it did not like: `e tmpfs: Bad value for 'size'`.
-fn refused(fs: &OwnedFd, error: &io::Error) -> Error {
+fn refused(fs: &UntilExec, error: &io::Error) -> Error {
     let mut text = [0; 256];
     let told = match file::read(fs.as_fd(), &mut text) {
         Ok(length) if length > 2 => Some(String::from_utf8_lossy(&text[2..length]).into_owned()),
@@ -155,7 +159,7 @@ fn refused(fs: &OwnedFd, error: &io::Error) -> Error {
 }
 
 /// The old call, by way of the host's /proc, which is still there.
-fn by_mount_call(prepared: &Prepared<'_>, target: &OwnedFd) -> Result<()> {
+fn by_mount_call(prepared: &Prepared<'_>, target: &UntilExec) -> Result<()> {
     use std::os::fd::AsRawFd;
     let Prepared { mount: Mount { kind, source, .. }, options, .. } = prepared;
     let words: Vec<String> = options
@@ -176,7 +180,7 @@ fn by_mount_call(prepared: &Prepared<'_>, target: &OwnedFd) -> Result<()> {
     ];
     let flags =
         flags.iter().filter(|(attr, _)| options.own.set & attr != 0).map(|(_, ms)| ms).sum();
-    let target = PathBuf::from(format!("/proc/self/fd/{}", target.as_raw_fd()));
+    let target = PathBuf::from(format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()));
     let kind = kind.as_deref().unwrap_or_default();
     let source = source.as_deref().unwrap_or(kind);
     mount::mount(source, &target, kind, flags, &words.join(",")).doing("mount it")
@@ -184,14 +188,14 @@ fn by_mount_call(prepared: &Prepared<'_>, target: &OwnedFd) -> Result<()> {
 
 /// The container's own cgroup. In a cgroup namespace a new mount shows just that; without one it is
 /// bound, so that the rest of the host's tree stays out of sight (CVE-2023-25809).
-fn cgroup(options: &MountOptions, init: &Init<'_>) -> Result<OwnedFd> {
+fn cgroup(options: &MountOptions, init: &Init<'_>) -> Result<UntilExec> {
     let linux = init.spec.linux();
     let own_namespace =
         linux.namespaces.iter().any(|namespace| namespace.kind == NamespaceKind::Cgroup);
     if own_namespace {
-        let fs = mount::fsopen("cgroup2").doing("open the file system cgroup2")?;
+        let fs: UntilExec = mount::fsopen("cgroup2").doing("open the file system cgroup2")?.into();
         mount::fsconfig_create(fs.as_fd()).map_err(|error| refused(&fs, &error))?;
-        return mount::fsmount(fs.as_fd(), options.own.set).doing("mount it");
+        return mount::fsmount(fs.as_fd(), options.own.set).map(UntilExec::from).doing("mount it");
     }
     let path = init.cgroup.as_deref().unwrap_or(Path::new("/nonexistent"));
     let tree = mount::open_tree_clone(file::here(), path, false)
@@ -203,5 +207,5 @@ fn cgroup(options: &MountOptions, init: &Init<'_>) -> Result<OwnedFd> {
         userns_fd: 0,
     };
     mount::mount_setattr(tree.as_fd(), false, &attr).doing("set its options")?;
-    Ok(tree)
+    Ok(tree.into())
 }

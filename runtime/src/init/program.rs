@@ -65,9 +65,16 @@ impl<'a> Program<'a> {
             capability::get().doing("read the own capabilities")?.permitted
         };
         let capabilities = wanted.grantable(held);
-        let lost = wanted.missing_from(capabilities);
+        let lost = wanted.not_in(held);
         if !lost.is_empty() {
-            warnings.push(format!("not granted, since the host does not: {}", lost.join(" ")));
+            warnings.push(format!("not granted, since the caller lacks it: {}", lost.join(" ")));
+        }
+        let lost = wanted.ambient_in_vain();
+        if !lost.is_empty() {
+            warnings.push(format!(
+                "not ambient, since not permitted and inheritable: {}",
+                lost.join(" ")
+            ));
         }
         let filter = spec.linux().seccomp.as_ref().map(seccomp::compile).transpose()?;
         if filter.as_ref().is_some_and(|filter| filter.notifies) {

@@ -12,9 +12,7 @@ use crate::sys::mount::{self, MountAttr};
 pub(super) fn attach(root: BorrowedFd<'_>) -> Result<()> {
     mount::set_propagation(c"/", libc::MS_REC | libc::MS_SLAVE)
         .doing("cut the mount namespace off from the host's")?;
-    let old = file::openat(file::here(), std::path::Path::new("/"), libc::O_PATH, 0)
-        .doing("open the old root")?;
-    mount::move_mount(root, std::os::fd::AsFd::as_fd(&old)).doing("attach the root file system")
+    mount::move_mount_to_root(root).doing("attach the root file system")
 }
 
 /// Read-only and propagation, once everything is mounted below it.

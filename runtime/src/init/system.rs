@@ -1,13 +1,14 @@
 //! Settings of the container's own namespaces: sysctls and names.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use super::mounts::Made;
 use crate::error::{Doing, Result};
 use crate::plan::sysctl;
 use crate::spec::Spec;
+use crate::sys::until_exec::UntilExec;
 use crate::sys::{file, mount, process};
 
 /// Writes `linux.sysctl` through a procfs that nobody else could prepare (CVE-2025-52881).
@@ -41,11 +42,11 @@ pub(super) fn write(proc: BorrowedFd<'_>, path: &Path, text: &str) -> std::io::R
 }
 
 /// A procfs of the own pid namespace that is attached nowhere.
-pub(super) fn private_proc() -> Result<OwnedFd> {
+pub(super) fn private_proc() -> Result<UntilExec> {
     let doing = "make a private procfs";
     let fs = mount::fsopen("proc").doing(doing)?;
     mount::fsconfig_create(fs.as_fd()).doing(doing)?;
-    mount::fsmount(fs.as_fd(), 0).doing(doing)
+    mount::fsmount(fs.as_fd(), 0).map(UntilExec::from).doing(doing)
 }
 
 pub(super) fn set_names(spec: &Spec) -> Result<()> {

@@ -44,15 +44,29 @@ pub fn pair() -> Result<(Parent, Child)> {
 pub struct Parent(OwnedFd);
 
 impl Parent {
+    /// Tells the child to go on. One that has ended instead has said why.
     pub fn go(&self) -> Result<()> {
-        socket::send(self.0.as_fd(), GO).doing("tell the container's first process to go on")
+        let doing = "tell the container's first process to go on";
+        match socket::send(self.0.as_fd(), GO) {
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => match self.receive()? {
+                Report::Failed(error) => Err(error),
+                _ => Err(Error::io(doing, &error)),
+            },
+            sent => sent.doing(doing),
+        }
     }
 
     /// Blocks for the next report.
     pub fn receive(&self) -> Result<Report> {
         let mut text = [0; LONGEST];
-        let length =
-            socket::receive(self.0.as_fd(), &mut text).doing("hear from the first process")?;
+        let length = match socket::receive(self.0.as_fd(), &mut text) {
+            // The child has ended without reading our GO; what it said before comes next.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {
+                socket::receive(self.0.as_fd(), &mut text)
+            }
+            received => received,
+        }
+        .doing("hear from the first process")?;
         Ok(match text[..length].first() {
             None => Report::Closed,
             Some(&HOOKS) => Report::Hooks,

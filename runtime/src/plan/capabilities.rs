@@ -90,15 +90,20 @@ impl CapabilitySets {
         }
     }
 
-    /// The names of what is in any set here and in none of `other`.
-    pub fn missing_from(self, other: Self) -> Vec<&'static str> {
-        let lost = (self.bounding & !other.bounding)
-            | (self.effective & !other.effective)
-            | (self.inheritable & !other.inheritable)
-            | (self.permitted & !other.permitted)
-            | (self.ambient & !other.ambient);
-        (0..NAMES.len()).filter(|bit| lost >> bit & 1 == 1).map(|bit| NAMES[bit]).collect()
+    /// The names of what is in any set and not in `held`.
+    pub fn not_in(self, held: u64) -> Vec<&'static str> {
+        let Self { bounding, effective, inheritable, permitted, ambient } = self;
+        names((bounding | effective | inheritable | permitted | ambient) & !held)
     }
+
+    /// The names of what the kernel never lets be ambient: it must be permitted and inheritable.
+    pub fn ambient_in_vain(self) -> Vec<&'static str> {
+        names(self.ambient & !(self.permitted & self.inheritable))
+    }
+}
+
+fn names(bits: u64) -> Vec<&'static str> {
+    (0..NAMES.len()).filter(|bit| bits >> bit & 1 == 1).map(|bit| NAMES[bit]).collect()
 }
 
 fn bits(set: &str, names: &[String]) -> Result<u64> {
@@ -136,6 +141,8 @@ mod tests {
         let wanted = CapabilitySets { permitted: 0b111, effective: 0b110, ..Default::default() };
         let granted = wanted.grantable(0b011);
         assert_eq!((granted.permitted, granted.effective), (0b011, 0b010));
-        assert_eq!(wanted.missing_from(granted), ["CAP_DAC_READ_SEARCH"]);
+        assert_eq!(wanted.not_in(0b011), ["CAP_DAC_READ_SEARCH"]);
+        let vain = CapabilitySets { ambient: 0b11, permitted: 0b11, inheritable: 0b1, ..wanted };
+        assert_eq!(vain.ambient_in_vain(), ["CAP_DAC_OVERRIDE"]);
     }
 }

@@ -168,20 +168,23 @@ impl Entry {
 
     /// Removes the directory. The id is free again.
     pub fn remove(&self) -> Result<()> {
-        for name in ["start.sock", "config.json", "state.json.new", "state.json"] {
-            match std::fs::remove_file(self.path.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io(
-                        format_args!("remove {}", self.path.join(name).display()),
-                        &error,
-                    ));
-                }
-                _ => {}
-            }
-        }
+        self.remove_files(&["config.json", "state.json"])?;
         match std::fs::remove_dir(&self.path) {
+            // It was never started, or interrupted.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                self.remove_files(&["start.sock", "state.json.new"])?;
+                std::fs::remove_dir(&self.path)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.doing(format_args!("remove {}", self.path.display())),
+            removed => removed,
         }
+        .doing(format_args!("remove {}", self.path.display()))
+    }
+
+    fn remove_files(&self, names: &[&str]) -> Result<()> {
+        names.iter().try_for_each(|name| match std::fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.doing(format_args!("remove {}", self.path.join(name).display())),
+        })
     }
 }

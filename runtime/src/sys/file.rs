@@ -244,27 +244,26 @@ pub fn write_whole(file: BorrowedFd<'_>, data: &[u8]) -> io::Result<()> {
 /// The whole file `name` below `at`, of `longest` bytes at most; a longer one is `FileTooLarge`.
 pub fn read_whole(at: BorrowedFd<'_>, name: &Path, longest: usize) -> io::Result<Vec<u8>> {
     let file = openat(at, name, libc::O_RDONLY, 0)?;
-    let mut text = vec![0; longest.min(8192)];
-    let mut filled = 0;
+    let mut text = Vec::new();
+    let mut part = [0; 16384];
     loop {
-        let length = read(std::os::fd::AsFd::as_fd(&file), &mut text[filled..])?;
-        filled += length;
+        let length = read(std::os::fd::AsFd::as_fd(&file), &mut part)?;
         if length == 0 {
-            text.truncate(filled);
             return Ok(text);
         }
-        if filled == text.len() {
-            if filled >= longest {
-                return Err(io::Error::from(io::ErrorKind::FileTooLarge));
-            }
-            text.resize((filled * 4).min(longest), 0);
+        if text.len() + length > longest {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
+        text.extend_from_slice(&part[..length]);
     }
 }
 
-/// The same for files of the kernel, which are short.
+/// A file of the kernel with one value or line in it, which one read brings.
 pub fn read_small(at: BorrowedFd<'_>, name: &Path) -> io::Result<Vec<u8>> {
-    read_whole(at, name, 1 << 20)
+    let file = openat(at, name, libc::O_RDONLY, 0)?;
+    let mut part = [0; 4096];
+    let length = read(std::os::fd::AsFd::as_fd(&file), &mut part)?;
+    Ok(part[..length].to_vec())
 }
 
 /// Makes or replaces the contents of the file `name` below `at`, which is no link.

@@ -16,6 +16,7 @@ pub mod rights;
 pub mod signal;
 pub mod socket;
 pub mod terminal;
+pub mod until_exec;
 
 use std::ffi::CString;
 use std::io;

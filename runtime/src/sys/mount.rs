@@ -130,6 +130,23 @@ pub fn move_mount(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Attaches the mount `from` on top of the caller's root.
+pub fn move_mount_to_root(from: BorrowedFd<'_>) -> io::Result<()> {
+    const F_EMPTY_PATH: u32 = 0x4;
+    // SAFETY: both names are NUL-terminated strings.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            from.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            c"/".as_ptr(),
+            F_EMPTY_PATH,
+        )
+    })?;
+    Ok(())
+}
+
 /// Changes a mount, and all below it if `recursive`.
 pub fn mount_setattr(mount: BorrowedFd<'_>, recursive: bool, attr: &MountAttr) -> io::Result<()> {
     let mut flags = libc::AT_EMPTY_PATH as u32;
