@@ -1,9 +1,12 @@
-//! The bundle that all run: what `ocirun spec` writes, for a program that ends at once.
+//! The bundle that all run: what `ocirun spec` writes, for a program that ends at once. A second one, over the same
+//! root, has no device rules.
+
+use std::path::Path;
 
 use ocirun::seccomp;
-use ocirun::spec::{Seccomp, template};
+use ocirun::spec::{Seccomp, Spec, template};
 
-use super::stage::Stage;
+use super::stage::{Devices, Stage};
 
 /// Hundreds of calls allowed, a few under conditions, as engines' default profiles are.
 const DEFAULT_PROFILE: &str =
@@ -12,10 +15,14 @@ const DEFAULT_PROFILE: &str =
 /// Those that an engine lists on x86_64. More would only cost libseccomp time.
 const ARCHITECTURES: [&str; 3] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"];
 
+/// Writes both documents.
 pub(super) fn write(stage: &Stage, with_seccomp: bool) -> Result<(), String> {
     let mut spec = template::spec(false);
     // crun before 1.9 refuses a document of 1.1 or newer; nothing in this one is.
     spec.oci_version = "1.0.2".to_owned();
+    if let Some(root) = &mut spec.root {
+        root.path = stage.rootfs();
+    }
     spec.hostname = Some("bench".to_owned());
     if let Some(process) = &mut spec.process {
         process.args = vec!["/bin/true".to_owned()];
@@ -28,9 +35,17 @@ pub(super) fn write(stage: &Stage, with_seccomp: bool) -> Result<(), String> {
             linux.seccomp = Some(profile);
         }
     }
-    let text = serde_json::to_vec(&spec).map_err(|error| format!("write config.json: {error}"))?;
-    let path = stage.bundle().join("config.json");
-    std::fs::write(path, text).map_err(|error| format!("write config.json: {error}"))
+    save(&spec, &stage.bundle(Devices::Ruled))?;
+    if let Some(linux) = &mut spec.linux {
+        linux.resources = None;
+    }
+    save(&spec, &stage.bundle(Devices::Free))
+}
+
+fn save(spec: &Spec, bundle: &Path) -> Result<(), String> {
+    let text = serde_json::to_vec(spec).map_err(|error| format!("write config.json: {error}"))?;
+    std::fs::write(bundle.join("config.json"), text)
+        .map_err(|error| format!("write config.json: {error}"))
 }
 
 fn default_profile() -> Result<Seccomp, String> {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::sample::Sample;
-use super::stage::Stage;
+use super::stage::{Devices, Stage};
 use crate::sys;
 
 #[derive(Debug, Clone)]
@@ -15,6 +15,7 @@ pub(super) struct Contender {
     /// The first line of `--version`; empty for the floor.
     pub(super) version: String,
     pub(super) is_ours: bool,
+    pub(super) devices: Devices,
 }
 
 /// The peers that are measured where they are installed.
@@ -30,6 +31,7 @@ pub(super) fn find() -> Result<Vec<Contender>, String> {
             program: our_program(FLOOR)?,
             version: String::new(),
             is_ours: true,
+            devices: Devices::Ruled,
         },
         contender("ocirun", our_program("ocirun")?, true),
     ];
@@ -61,7 +63,7 @@ fn contender(name: &'static str, program: PathBuf, is_ours: bool) -> Contender {
     let version = Command::new(&program).arg("--version").output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     let version = version.unwrap_or_default().lines().next().unwrap_or_default().to_owned();
-    Contender { name, program, version, is_ours }
+    Contender { name, program, version, is_ours, devices: Devices::Ruled }
 }
 
 impl Contender {
@@ -75,7 +77,7 @@ impl Contender {
             }
         } else {
             command.arg("--root").arg(stage.state(self.name));
-            command.arg("run").arg("--bundle").arg(stage.bundle()).arg("bench");
+            command.arg("run").arg("--bundle").arg(stage.bundle(self.devices)).arg("bench");
         }
         command
     }

@@ -13,6 +13,15 @@ const CGROUP2: &str = "/sys/fs/cgroup";
 /// Covered by the memory file system; any directory that every host has.
 const FOLDER: &str = "/mnt";
 
+/// Which of the two bundles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Devices {
+    /// All are forbidden but the usual ones.
+    Ruled,
+    /// The document says nothing about devices.
+    Free,
+}
+
 pub(super) struct Stage {
     /// Below the cgroup2 mount, begins with a slash.
     cgroup: String,
@@ -41,7 +50,8 @@ impl Stage {
         for folder in ["bin", "proc", "sys", "dev"] {
             fs::create_dir_all(self.rootfs().join(folder))?;
         }
-        Ok(())
+        fs::create_dir(self.bundle(Devices::Ruled))?;
+        fs::create_dir(self.bundle(Devices::Free))
     }
 
     /// Removes the cgroup with what failed runs left in it. The mounts end with this process.
@@ -56,12 +66,15 @@ impl Stage {
         fs::remove_dir(&path).map_err(doing)
     }
 
-    pub(super) fn bundle(&self) -> PathBuf {
-        Path::new(FOLDER).join("bundle")
+    pub(super) fn bundle(&self, devices: Devices) -> PathBuf {
+        Path::new(FOLDER).join(match devices {
+            Devices::Ruled => "bundle",
+            Devices::Free => "bundle-without-device-rules",
+        })
     }
 
     pub(super) fn rootfs(&self) -> PathBuf {
-        self.bundle().join("rootfs")
+        Path::new(FOLDER).join("rootfs")
     }
 
     /// A compiled seccomp filter.

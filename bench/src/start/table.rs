@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::contender::{self, Contender};
 use super::sample::percentile;
-use super::{Outcome, Row, contender};
+use super::stage::Devices;
+use super::{Outcome, Row};
 
 /// A table for people.
 pub(super) fn text(rows: &[Row], seccomp: bool, rounds: usize) -> String {
@@ -36,7 +38,7 @@ pub(super) fn text(rows: &[Row], seccomp: bool, rounds: usize) -> String {
                     figures.least,
                     figures.ratio,
                     figures.cpu,
-                    row.contender.version
+                    about(&row.contender)
                 );
             }
             Err(error) => {
@@ -46,6 +48,13 @@ pub(super) fn text(rows: &[Row], seccomp: bool, rounds: usize) -> String {
     }
     text.push('\n');
     text
+}
+
+fn about(contender: &Contender) -> String {
+    match contender.devices {
+        Devices::Ruled => contender.version.clone(),
+        Devices::Free => format!("{}, without device rules: see docs/bench.md", contender.version),
+    }
 }
 
 /// The same for programs.
@@ -69,6 +78,7 @@ fn json_row(row: &Row, floor: f64) -> Value {
             json!({
                 "name": contender.name,
                 "version": contender.version,
+                "device_rules": contender.devices == Devices::Ruled,
                 "median": figures.median,
                 "p95": figures.p95,
                 "least": figures.least,
