@@ -73,6 +73,21 @@ fn a_directory_and_a_file_of_the_host_are_bound() {
 }
 
 #[test]
+fn a_read_only_root_takes_files_bound_where_none_was() {
+    let mut bundle = require!(Bundle::new());
+    let source = bundle.path().join("hosts");
+    fs::write(&source, "text").unwrap();
+    assert_eq!(bundle.config["root"]["readonly"], true);
+    bundle.push(
+        "/mounts",
+        json!({"destination": "/etc/made/hosts", "type": "bind", "source": source, "options": ["bind"]}),
+    );
+    let said =
+        bundle.prints("cat /etc/made/hosts; echo; touch /etc/made/x 2>/dev/null || echo refused");
+    assert_eq!(said, "text\nrefused\n");
+}
+
+#[test]
 fn a_relative_source_is_one_of_the_bundle() {
     let mut bundle = require!(Bundle::new());
     fs::write(bundle.path().join("notes"), "here").unwrap();

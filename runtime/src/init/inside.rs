@@ -134,7 +134,9 @@ fn make(parent: BorrowedFd<'_>, name: &Path, kind: Kind) -> Result<UntilExec> {
                 .doing(&doing)
         }
         Kind::File => {
-            let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_WRONLY;
+            // Not for writing: the descriptor lives until exec, and a writer would keep the root from
+            // becoming read-only.
+            let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_RDONLY;
             file::openat(parent, name, flags, 0o644).map(UntilExec::from).doing(&doing)
         }
     }
