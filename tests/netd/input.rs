@@ -5,6 +5,7 @@ use crate::world::{World, needs};
 use flotilla_tests::require;
 use netd_api::{ErrorKind, Failure, MAX_LINE, NetworkName, Reply};
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
@@ -140,10 +141,12 @@ fn the_socket_and_the_journal_are_roots_alone() {
     open(".", 0o755);
     open("run", 0o755);
     open("run/netd.sock", 0o666);
-    let socket = world.scratch.path().join("run/netd.sock");
+    // By descriptor, since the folders above may be closed to others.
+    let dir = std::fs::File::open(world.scratch.path().join("run")).unwrap();
     let asked = std::thread::spawn(move || {
+        let socket = format!("/proc/self/fd/{}/netd.sock", dir.as_raw_fd());
         flotilla_tests::sys::become_nobody_in_this_thread().unwrap();
-        Client::connect(&socket).unwrap().call(netd_api::Call::Status).unwrap().0
+        Client::connect(socket.as_ref()).unwrap().call(netd_api::Call::Status).unwrap().0
     });
     let reply = asked.join().unwrap();
     assert!(matches!(&reply, Reply::Failed(f) if f.kind == ErrorKind::Denied), "{reply:?}");

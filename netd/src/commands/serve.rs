@@ -9,6 +9,7 @@ use netd_api::Finding;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::unix::fs::DirBuilderExt;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// Runs until SIGTERM or SIGINT. What is in the kernel stays: containers do not notice.
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -51,7 +52,12 @@ async fn serve(arguments: &Arguments, started: Started) -> Result<(), CommandErr
         }),
     }
     let thread = std::thread::Builder::new().name("engine".to_owned());
-    thread.spawn(move || engine.run()).map_err(system("start a thread"))?;
+    let (alive, ended) = oneshot::channel::<()>();
+    let run = move || {
+        let _alive = alive;
+        engine.run();
+    };
+    thread.spawn(run).map_err(system("start a thread"))?;
     let path = socket(arguments);
     let listener =
         server::listen(&path).map_err(system(format!("listen on {}", path.display())))?;
@@ -60,6 +66,8 @@ async fn serve(arguments: &Arguments, started: Started) -> Result<(), CommandErr
         () = server::serve(listener, inbox) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        // A daemon that only looks alive is worse than one that is started again.
+        _ = ended => return Err(CommandError::Answer("run the engine: it has ended".to_owned())),
     }
     // Gone is as good as removed; the next start would replace it too.
     let _ = std::fs::remove_file(&path);

@@ -41,9 +41,11 @@ impl Engine {
         self.keep_ports(&mut change);
         match self.nft.change(&change) {
             Ok(()) => self.hand_to_reaper(),
-            Err(_) => self
-                .replace_tables()
-                .map_err(|e| failure(ErrorKind::System, format!("apply the document: {e}")))?,
+            Err(_) => {
+                self.hand_to_reaper();
+                self.replace_tables()
+                    .map_err(|e| failure(ErrorKind::System, format!("apply the document: {e}")))?;
+            }
         }
         self.serve_altered(&old, &changes.altered, &before, taken);
         Ok(changes.missing)
@@ -138,10 +140,11 @@ impl Engine {
     }
 
     /// Makes our tables right after a change that the kernel refused, or that somebody else made.
+    /// Detached links first become the reaper's, whose elements in `ports` are put back too.
     pub(super) fn restore_tables(&mut self) {
-        match self.replace_tables() {
-            Ok(()) => self.hand_to_reaper(),
-            Err(e) => eprintln!("netd: restore the tables: {e}"),
+        self.hand_to_reaper();
+        if let Err(e) = self.replace_tables() {
+            eprintln!("netd: restore the tables: {e}");
         }
     }
 }

@@ -108,8 +108,8 @@ impl Engine {
             Ok(()) => self.hand_to_reaper(),
             Err(_) => {
                 // The sets are not what we think: somebody else was there.
-                self.replace_tables()?;
                 self.hand_to_reaper();
+                self.replace_tables()?;
                 self.nft.change(&plan::change([], [record]))?;
             }
         }
@@ -176,7 +176,7 @@ impl Engine {
         for Taken { binding, reserved, port } in taken {
             self.proxies.open(binding, reserved, SocketAddrV4::new(record.address, port));
         }
-        self.reaper.forget_udp(&[], record);
+        self.reaper.welcome(record);
     }
 }
 

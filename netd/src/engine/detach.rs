@@ -7,6 +7,7 @@ use crate::core::{Binding, Record};
 use crate::store::Entry;
 use netd_api::{EndpointId, Failure};
 use std::collections::BTreeSet;
+use std::sync::mpsc::TryRecvError;
 
 impl Engine {
     /// Writes it down and lets go; the kernel follows when there is nothing else to do, or with the
@@ -39,6 +40,7 @@ impl Engine {
     /// journal.
     pub(super) fn tidy(&mut self) {
         self.settle();
+        self.closing.retain(|closed| closed.try_recv() == Err(TryRecvError::Empty));
         if self.journal.is_long(self.desired.endpoints.len())
             && let Err(e) = self.rewrite_journal()
         {
@@ -48,14 +50,14 @@ impl Engine {
 
     /// Takes detached endpoints out of the sets and hands their links to the reaper.
     fn settle(&mut self) {
-        let deleted: Vec<u32> = self.reaper.deleted();
-        if self.dying.is_empty() && deleted.is_empty() {
+        let buried = std::mem::take(&mut self.buried);
+        if self.dying.is_empty() && buried.is_empty() {
             return;
         }
         let mut change = plan::change(&self.dying, []);
         self.keep_ports(&mut change);
-        self.reaping.retain(|index| !deleted.contains(index));
-        change.remove.extend(deleted.into_iter().map(|index| Element::Port { index }));
+        self.reaping.retain(|index| !buried.contains(index));
+        change.remove.extend(buried.into_iter().map(|index| Element::Port { index }));
         match self.nft.change(&change) {
             Ok(()) => self.hand_to_reaper(),
             Err(_) => self.restore_tables(),

@@ -58,6 +58,8 @@ pub enum News {
     Gone(Gone),
     /// Somebody else changed our nftables tables.
     Touched,
+    /// The reaper has deleted the link with this index.
+    Buried(u32),
 }
 
 /// Gives the engine its news, from any thread.
@@ -85,6 +87,8 @@ pub struct Engine {
     reaper: Reaper,
     /// Links that are being deleted: their elements in `ports` stay until then.
     reaping: Vec<u32>,
+    /// Links that have been deleted; their elements are left.
+    buried: Vec<u32>,
     /// What was found at the start and stays true.
     findings: Vec<Finding>,
 }
@@ -112,6 +116,7 @@ impl Engine {
                 }
                 News::Gone(gone) => self.link_gone(&gone),
                 News::Touched => self.restore_tables(),
+                News::Buried(index) => self.buried.push(index),
             }
         }
     }

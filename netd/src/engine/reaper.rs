@@ -1,55 +1,56 @@
 //! Deletes what is slow to delete, in a thread of its own: a link takes the kernel milliseconds.
 
+use super::{Inbox, News};
 use crate::conntrack;
 use crate::core::Record;
 use crate::link;
-use crate::netlink::{Connection, Family};
+use crate::netlink::{Connection, Family, Refused};
+use netd_api::Protocol;
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::mpsc;
 
 enum Task {
-    /// Deletes the link; then forgets the UDP flows that went to its published ports.
+    /// Deletes the link; then forgets the UDP flows that went to it by its published ports.
     Bury(Record),
-    /// Forgets UDP flows to these ports of the host that went elsewhere until now.
-    ForgetUdp(Vec<u16>),
+    /// Forgets UDP flows to its published ports that went elsewhere until now.
+    Welcome(Record),
 }
 
 pub(super) struct Reaper {
     tasks: mpsc::Sender<Task>,
-    done: mpsc::Receiver<u32>,
 }
 
 impl Reaper {
-    /// Starts the thread in the caller's network namespace.
-    pub(super) fn start() -> io::Result<Self> {
+    /// Starts the thread in the caller's network namespace. It tells the engine of each deletion.
+    pub(super) fn start(engine: Inbox) -> io::Result<Self> {
         let (tasks, inbox) = mpsc::channel();
-        let (outbox, done) = mpsc::channel();
         let mut route = Connection::open(Family::Route)?;
         let mut netfilter = Connection::open(Family::Netfilter)?;
         let work = move || {
             for task in inbox {
-                let ports = match task {
+                let forgotten = match &task {
                     Task::Bury(record) => {
                         let deleted = link::delete(&mut route, record.index, &record.link);
                         if let Err(e) = deleted {
                             eprintln!("netd: detach {}: {e}", record.spec.id);
                         }
-                        if outbox.send(record.index).is_err() {
+                        if engine.send(News::Buried(record.index)).is_err() {
                             return;
                         }
-                        udp_ports(&record)
+                        forget_udp(&mut netfilter, record, |from| from == record.address)
                     }
-                    Task::ForgetUdp(ports) => ports,
+                    Task::Welcome(record) => {
+                        forget_udp(&mut netfilter, record, |from| from != record.address)
+                    }
                 };
-                if !ports.is_empty()
-                    && let Err(e) = conntrack::forget_udp(&mut netfilter, &ports)
-                {
+                if let Err(e) = forgotten {
                     eprintln!("netd: forget UDP flows: {e}");
                 }
             }
         };
         std::thread::Builder::new().name("reaper".to_owned()).spawn(work)?;
-        Ok(Self { tasks, done })
+        Ok(Self { tasks })
     }
 
     pub(super) fn bury(&self, record: Record) {
@@ -58,17 +59,8 @@ impl Reaper {
 
     /// A client that went on sending while nobody had the port has a flow that leads nowhere, and
     /// would never meet the new mapping.
-    pub(super) fn forget_udp(&self, before: &[u16], record: &Record) {
-        let mut ports = udp_ports(record);
-        ports.retain(|p| !before.contains(p));
-        if !ports.is_empty() {
-            self.give(Task::ForgetUdp(ports));
-        }
-    }
-
-    /// Indices of links that have been deleted since the last call.
-    pub(super) fn deleted(&self) -> Vec<u32> {
-        self.done.try_iter().collect()
+    pub(super) fn welcome(&self, record: &Record) {
+        self.give(Task::Welcome(record.clone()));
     }
 
     fn give(&self, task: Task) {
@@ -77,7 +69,12 @@ impl Reaper {
     }
 }
 
-fn udp_ports(record: &Record) -> Vec<u16> {
-    let udp = |m: &&netd_api::PortMapping| m.protocol == netd_api::Protocol::Udp;
-    record.spec.ports.iter().filter(udp).map(|m| m.host_port).collect()
+fn forget_udp(
+    netfilter: &mut Connection,
+    record: &Record,
+    wrong: impl Fn(Ipv4Addr) -> bool,
+) -> Result<(), Refused> {
+    let udp = record.bindings().filter(|b| b.protocol == Protocol::Udp);
+    let ports: Vec<u16> = udp.map(|b| b.port).collect();
+    if ports.is_empty() { Ok(()) } else { conntrack::forget_udp(netfilter, &ports, wrong) }
 }

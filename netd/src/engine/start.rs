@@ -109,15 +109,16 @@ pub fn start(settings: &Settings) -> Result<Started, StartError> {
         proxies,
         dying: Vec::new(),
         closing: Vec::new(),
-        reaper: Reaper::start().map_err(system("start a thread"))?,
+        reaper: Reaper::start(inbox.clone()).map_err(system("start a thread"))?,
         reaping: Vec::new(),
+        buried: Vec::new(),
         findings: Vec::new(),
         network: network.clone(),
         header,
     };
     engine.match_links(Strangers::Go)?;
-    engine.replace_tables()?;
     engine.hand_to_reaper();
+    engine.replace_tables()?;
     engine.open_all()?;
     engine.pool.start().map_err(system("start a thread"))?;
     Ok(Started { gateway: network.gateway(), engine, inbox, zone, proxies: server })
