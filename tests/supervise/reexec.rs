@@ -1,7 +1,7 @@
 //! Another program takes over.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
@@ -16,7 +16,8 @@ use crate::supervised::Plan;
 fn output_sessions_and_waiters_survive_a_reexec() {
     require!(need::root());
     // More than a pipe holds, with a pause that only the test ends.
-    let plan = Plan::script("read go; seq 1 50000; read go; seq 50001 100000; printf tail");
+    let script = "read go; seq 1 50000; echo half >&2; read go; seq 50001 100000; printf tail";
+    let plan = Plan::script(script);
     let mut supervised = plan.with(&["--stdin", "--log-max-files", "100"]).start();
     let mut client = supervised.connect();
     let mut waiter = supervised.connect();
@@ -46,7 +47,9 @@ fn output_sessions_and_waiters_survive_a_reexec() {
     assert_eq!(client.ok(json!({"op": "state"})), before);
     assert_eq!(supervised.descriptors(), descriptors);
 
-    watcher.read_stdout_until("\n50000\n");
+    let mut half = [0; 5];
+    watcher.stderr.read_exact(&mut half).unwrap();
+    assert_eq!(&half, b"half\n");
     input.write_all(b"go\n").unwrap();
     fs::write(&fifo, "word\n").unwrap();
     assert_eq!(running.stdout(), "heard word\n");

@@ -108,6 +108,13 @@ fn refused(error: &std::io::Error, target: &Target<'_>) -> Error {
     }
 }
 
+impl AsFd for Joined {
+    /// Readable when [`Joined::wait_exec`] would not block.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
 impl Joined {
     /// Blocks until the program has been exec'd. On an error the process has been reaped.
     pub fn wait_exec(&mut self) -> Result<()> {
@@ -118,7 +125,8 @@ impl Joined {
         }
     }
 
-    fn give_up(&self, error: Error) -> Error {
+    /// Ends and reaps the process; hands `error` back.
+    pub fn give_up(&self, error: Error) -> Error {
         // It may have ended by itself; it is ours to reap either way.
         let _ = process::pidfd_send_signal(self.pidfd.as_fd(), libc::SIGKILL);
         let _ = process::wait(self.pidfd.as_fd());

@@ -56,6 +56,11 @@ impl Supervisor {
     }
 
     fn reap_sessions(&mut self) {
+        let beginnings: Vec<u32> = self.beginnings.keys().copied().collect();
+        for number in beginnings {
+            // It was killed, so this does not block.
+            self.on_begun(number);
+        }
         let numbers: Vec<u32> = self.sessions.keys().copied().collect();
         for number in numbers {
             let Some(session) = self.sessions.get(&number) else { continue };

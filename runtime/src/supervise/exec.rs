@@ -27,6 +27,15 @@ pub(super) struct Session {
     pub(super) connection: Option<u32>,
 }
 
+/// A process of `exec` that has not executed its program yet. Nobody waits for it: what it does
+/// until then happens inside the container, where a file system may hang.
+pub(super) struct Beginning {
+    joined: Joined,
+    /// The terminal's master comes over it.
+    console: Option<OwnedFd>,
+    connection: u32,
+}
+
 impl From<process::Exit> for Ended {
     fn from(exit: process::Exit) -> Self {
         match exit {
@@ -43,7 +52,7 @@ impl Supervisor {
         mut process: Process,
         passed: Vec<OwnedFd>,
     ) -> Result<Answer> {
-        if self.sessions.len() >= MOST_SESSIONS {
+        if self.sessions.len() + self.beginnings.len() >= MOST_SESSIONS {
             return Err(Error::new(format_args!("exec: {MOST_SESSIONS} processes run already")));
         }
         let (expected, count) = (if process.terminal { 0 } else { 3 }, passed.len());
@@ -61,27 +70,49 @@ impl Supervisor {
             spec: &spec,
             cgroup: self.container.cgroup.path(),
         };
-        let (joined, master) = start_in(&target, &process, &passed)?;
-        drop(passed);
-        self.admit_session(connection, joined, master)
-    }
-
-    fn admit_session(
-        &mut self,
-        connection: u32,
-        joined: Joined,
-        master: Option<OwnedFd>,
-    ) -> Result<Answer> {
+        let (joined, console) = begin(&target, &process, &passed)?;
         self.last_session += 1;
         let number = self.last_session;
-        let copies = master.as_ref().map(OwnedFd::try_clone).transpose().doing("exec")?;
-        self.listen_to(joined.pidfd.as_fd(), Watch::Exec(number))?;
+        if let Err(error) = self.listen_to(joined.as_fd(), Watch::Beginning(number)) {
+            return Err(joined.give_up(error));
+        }
+        self.beginnings.insert(number, Beginning { joined, console, connection });
+        Ok(Answer::later(Role::AwaitsExec(number)))
+    }
+
+    /// A process has executed its program, or says why not.
+    pub(super) fn on_begun(&mut self, number: u32) {
+        let Some(Beginning { mut joined, console, connection }) = self.beginnings.remove(&number)
+        else {
+            return;
+        };
+        let _ = self.epoll.remove(joined.as_fd());
+        let begun = joined.wait_exec().and_then(|()| {
+            self.attend(number, &joined, console).map_err(|error| joined.give_up(error))
+        });
+        let (master, copy) = match begun {
+            Ok(both) => both,
+            Err(error) => return self.tell(connection, &request::refused(&error), Role::Asking),
+        };
         let Joined { pid, pidfd, .. } = joined;
-        let session = Session { pid, pidfd, master, connection: Some(connection) };
+        let line = request::ok(&json!({ "exec": number, "pid": pid }));
+        let session = if self.connections.contains_key(&connection) {
+            Session { pid, pidfd, master, connection: Some(connection) }
+        } else {
+            // Without its client it goes on, but for a terminal, which hangs up.
+            Session { pid, pidfd, master: None, connection: None }
+        };
         self.sessions.insert(number, session);
-        Ok(Answer::line(request::ok(&json!({ "exec": number, "pid": pid })))
-            .passing(copies.into_iter().collect())
-            .then(Role::AwaitsExec(number)))
+        let passed = copy.into_iter().collect();
+        self.tell_passing(connection, &line, passed, Role::AwaitsExec(number));
+    }
+
+    /// The master of its terminal, and a copy for the client.
+    fn attend(&self, number: u32, joined: &Joined, console: Option<OwnedFd>) -> Result<Masters> {
+        self.listen_to(joined.pidfd.as_fd(), Watch::Exec(number))?;
+        let master = console.map(|ours| plumbing::take_master(ours.as_fd())).transpose()?;
+        let copy = master.as_ref().map(OwnedFd::try_clone).transpose().doing("exec")?;
+        Ok((master, copy))
     }
 
     /// Reaps a process of `exec` and tells its connection.
@@ -109,8 +140,10 @@ impl Supervisor {
     }
 }
 
-/// Starts `process`; with a terminal its master comes back.
-fn start_in(
+type Masters = (Option<OwnedFd>, Option<OwnedFd>);
+
+/// Starts `process`; with a terminal its master will come over the socket.
+fn begin(
     target: &Target<'_>,
     process: &Process,
     passed: &[OwnedFd],
@@ -119,22 +152,18 @@ fn start_in(
         [stdin, stdout, stderr] => Some([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]),
         _ => None,
     };
-    let console = if process.terminal { Some(socket::pair().doing("exec")?) } else { None };
+    let (ours, theirs) = if process.terminal {
+        let (ours, theirs) = socket::pair().doing("exec")?;
+        (Some(ours), Some(theirs))
+    } else {
+        (None, None)
+    };
     let options = join::Options {
         stdio,
-        console: console.as_ref().map(|(_, theirs)| theirs.as_fd()),
+        console: theirs.as_ref().map(AsFd::as_fd),
         preserve_fds: 0,
         new_keyring: false,
         death_signal: Some(libc::SIGKILL),
     };
-    let mut joined = join::join(target, process, options)?;
-    joined.wait_exec()?;
-    let master = match console {
-        Some((ours, theirs)) => {
-            drop(theirs);
-            Some(plumbing::take_master(ours.as_fd())?)
-        }
-        None => None,
-    };
-    Ok((joined, master))
+    Ok((join::join(target, process, options)?, ours))
 }

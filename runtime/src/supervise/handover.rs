@@ -1,5 +1,6 @@
 //! A supervisor as a [`State`], and one out of it: the two halves of a take-over, field by field.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -143,6 +144,7 @@ pub(super) fn rebuild(state: State) -> Result<Supervisor> {
             .into_iter()
             .map(|one| Ok((one.number, connection(one)?)))
             .collect::<Result<_>>()?,
+        beginnings: BTreeMap::new(),
         sessions: state
             .sessions
             .into_iter()

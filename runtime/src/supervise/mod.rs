@@ -50,7 +50,7 @@ use crate::error::{Doing, Result};
 use crate::sys::epoll::{self, Epoll, Event};
 use crate::sys::{clock, signal};
 use connection::Connection;
-use exec::Session;
+use exec::{Beginning, Session};
 use log_file::LogFile;
 use pump::{Output, Read};
 use record::{ExitFile, Identity};
@@ -74,6 +74,8 @@ struct Supervisor {
     log_retry: Option<Duration>,
     exit_file: ExitFile,
     connections: BTreeMap<u32, Connection>,
+    /// Processes of `exec` that have not executed their program yet, and those that have.
+    beginnings: BTreeMap<u32, Beginning>,
     sessions: BTreeMap<u32, Session>,
     /// The last numbers given to a connection and to a session of `exec`.
     last_connection: u32,
@@ -132,6 +134,7 @@ impl Supervisor {
             Watch::Signals => self.on_signal(),
             Watch::Output(number) => self.on_output(number as usize),
             Watch::Successor => self.on_verdict(),
+            Watch::Beginning(number) => self.on_begun(number),
             Watch::Exec(number) => self.on_exec_end(number),
             Watch::Connection(number) => self.on_connection(number, event.events),
         }

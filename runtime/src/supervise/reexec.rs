@@ -99,6 +99,9 @@ impl Supervisor {
 
     /// Returns only to say why not; then everything is as it was.
     fn become_successor(&self, executable: &OwnedFd, asked_by: u32) -> Error {
+        if !self.beginnings.is_empty() {
+            return Error::new("reexec: a program of exec is being started").hint("ask again");
+        }
         let mut kept = Kept::default();
         let memory = match memory_file(&self.state(asked_by, &mut kept)) {
             Ok(memory) => memory,

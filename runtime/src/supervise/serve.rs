@@ -120,9 +120,20 @@ impl Supervisor {
 
     /// Sends a line on a connection, if it is still there.
     pub(super) fn tell(&mut self, number: u32, line: &[u8], role: Role) {
+        self.tell_passing(number, line, Vec::new(), role);
+    }
+
+    /// The same, with descriptors.
+    pub(super) fn tell_passing(
+        &mut self,
+        number: u32,
+        line: &[u8],
+        passed: Vec<OwnedFd>,
+        role: Role,
+    ) {
         if let Some(mut connection) = self.connections.remove(&number) {
             connection.role = role;
-            connection.send(line, Vec::new());
+            connection.send(line, passed);
             self.answer_all(number, &mut connection);
             self.keep(number, connection);
         }

@@ -163,6 +163,7 @@ fn start(mut options: Options, handed: Handed, began: Instant) -> Result<(Superv
                 log_retry: None,
                 exit_file,
                 connections: BTreeMap::new(),
+                beginnings: BTreeMap::new(),
                 sessions: BTreeMap::new(),
                 last_connection: 0,
                 last_session: 0,

@@ -11,6 +11,9 @@ pub(super) enum Watch {
     Output(u32),
     /// The new program has judged the state that it would take over.
     Successor,
+    /// A process of `exec` has executed its program, or cannot.
+    Beginning(u32),
+    /// A process of `exec` has ended.
     Exec(u32),
     Connection(u32),
 }
@@ -25,6 +28,7 @@ impl Watch {
             Self::Successor => (4, 0),
             Self::Exec(number) => (5, number),
             Self::Connection(number) => (6, number),
+            Self::Beginning(number) => (7, number),
         };
         kind << 32 | u64::from(number)
     }
@@ -39,6 +43,7 @@ impl Watch {
             4 => Self::Successor,
             5 => Self::Exec(number),
             6 => Self::Connection(number),
+            7 => Self::Beginning(number),
             _ => return None,
         })
     }
@@ -51,8 +56,16 @@ mod tests {
 
     #[test]
     fn a_token_names_its_source() {
-        let all =
-            [Container, Listener, Signals, Output(1), Successor, Exec(u32::MAX), Connection(7)];
+        let all = [
+            Container,
+            Listener,
+            Signals,
+            Output(1),
+            Successor,
+            Exec(u32::MAX),
+            Connection(7),
+            Beginning(0),
+        ];
         for watch in all {
             assert_eq!(Watch::of(watch.token()), Some(watch));
         }
