@@ -34,7 +34,7 @@ pub(super) fn ranges(abi: Abi, mentions: &Mentions, profile: &Profile<'_>) -> Ve
         multiplex::add(&mut called, profile);
     }
     let unnamed = Unnamed::new(abi, mentions, profile);
-    let mut ranges = Ranges(Vec::with_capacity(2 * called.len()));
+    let mut ranges = Ranges(Vec::new());
     let mut next = 0;
     for (number, decision) in called {
         unnamed.append(next, number, &mut ranges);
@@ -81,10 +81,13 @@ impl Mentions {
     /// The decision for every number that is mentioned and does not simply get the default.
     fn by_number(&self, profile: &Profile<'_>) -> Vec<(u32, Decision)> {
         let same_number = |a: &(u32, u32), b: &(u32, u32)| a.0 == b.0;
-        self.pairs
-            .chunk_by(same_number)
-            .map(|pairs| (pairs[0].0, decide(pairs.iter().map(|pair| pair.1 as usize), profile)))
-            .collect()
+        let mut called = Vec::with_capacity(self.pairs.len());
+        called.extend(
+            self.pairs.chunk_by(same_number).map(|pairs| {
+                (pairs[0].0, decide(pairs.iter().map(|pair| pair.1 as usize), profile))
+            }),
+        );
+        called
     }
 }
 

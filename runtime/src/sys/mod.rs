@@ -3,6 +3,7 @@
 //!
 //! Every descriptor that these functions make is close-on-exec.
 
+pub mod arena;
 pub mod bpf;
 pub mod capability;
 pub mod clock;
