@@ -11,19 +11,26 @@ const SAMPLES: usize = 300;
 /// Attaches, detaches and prints the median and the 95th percentile in microseconds.
 fn measure(world: &World, client: &mut Client, what: &str, ports: &[PortMapping], pooled: bool) {
     let (mut attach, mut detach) = (Vec::new(), Vec::new());
+    let mut engine = 0;
     for i in 0..SAMPLES {
         if pooled {
             world.eventually("the pool is full", |w| w.status().counts.ready == 8);
         }
         let wanted = spec(&format!("unit{}:{i}", i % 7), ports);
+        let before = world.processor_time("engine");
         let start = Instant::now();
         let (attached, _inside) = client.attach(wanted);
         attach.push(start.elapsed().as_micros());
+        engine += world.processor_time("engine") - before;
         assert_eq!(attached.pooled, pooled);
         let start = Instant::now();
         client.detach(&format!("unit{}:{i}", i % 7));
         detach.push(start.elapsed().as_micros());
     }
+    println!(
+        "attach {what}: {} us of processor time in the engine",
+        engine / 1000 / SAMPLES as u64
+    );
     for (what, mut times) in
         [(format!("attach {what}"), attach), (format!("detach {what}"), detach)]
     {

@@ -107,6 +107,15 @@ impl World {
         }
     }
 
+    /// Time that one of netd's threads has run on a processor, in nanoseconds (schedstat).
+    pub(crate) fn processor_time(&self, thread: &str) -> u64 {
+        let tasks = format!("/proc/{}/task", self.netd.as_ref().unwrap().id());
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+        let mut tasks = std::fs::read_dir(tasks).unwrap().map(|t| t.unwrap().path());
+        let task = tasks.find(|t| read(t.join("comm")).trim() == thread).unwrap();
+        read(task.join("schedstat")).split(' ').next().unwrap().parse().unwrap()
+    }
+
     /// Waits for the netd that was started to end.
     pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
         self.netd.take().unwrap().wait().unwrap()

@@ -46,6 +46,10 @@ fn measure_transactions() {
             Change { remove: vec![], add: vec![port(20_000)] },
             Change { remove: vec![port(20_000)], add: vec![] },
         );
+        nft.change(&with).unwrap();
+        assert!(nft.elements().unwrap().contains(&port(20_000)));
+        nft.change(&without).unwrap();
+        assert!(nft.change(&without).is_err(), "a missing element is refused");
         let change = median(|| {
             nft.change(&with).unwrap();
             nft.change(&without).unwrap();
