@@ -67,18 +67,19 @@ fn a_watcher_sees_both_streams_as_they_come() {
 #[test]
 fn a_slow_watcher_loses_output_and_the_program_none() {
     require!(need::root());
-    let plan = Plan::script("seq 1 100000; read go; echo end; read go").with(&["--stdin"]);
-    let mut supervised = plan.start();
+    let script = "seq 1 100000; echo all >&2; read go; echo end; echo all >&2; read go";
+    let mut supervised = Plan::script(&format!("read go; {script}")).with(&["--stdin"]).start();
     let mut slow = Watcher::new(&supervised);
-    let mut fast = Watcher::new(&supervised);
-    fast.read_stdout_until("\n100000\n");
+    let mut input = stdin(&mut supervised.connect(), json!({"op": "stdin"}));
+    input.write_all(b"go\n").unwrap();
+    let mut all = [0; 4];
+    slow.stderr.read_exact(&mut all).unwrap();
     // It begins to read when most of it is lost, and is told so.
     let mut buffer = vec![0; 65536];
     let length = slow.stdout.read(&mut buffer).unwrap();
     assert!(length > 0);
-    let mut input = stdin(&mut supervised.connect(), json!({"op": "stdin"}));
     input.write_all(b"go\n").unwrap();
-    fast.read_stdout_until("end\n");
+    slow.stderr.read_exact(&mut all).unwrap();
     let lost = slow.client.receive()["lost"].as_u64().unwrap();
     assert!(lost > 100_000, "{lost}");
     input.write_all(b"go\n").unwrap();

@@ -16,8 +16,8 @@ use crate::supervised::Plan;
 fn output_sessions_and_waiters_survive_a_reexec() {
     require!(need::root());
     // More than a pipe holds, with a pause that only the test ends.
-    let script = "read go; seq 1 50000; echo half >&2; read go; seq 50001 100000; printf tail";
-    let plan = Plan::script(script);
+    let program = "read go; seq 1 50000; echo half >&2; read go; seq 50001 100000; printf tail";
+    let plan = Plan::script(program);
     let mut supervised = plan.with(&["--stdin", "--log-max-files", "100"]).start();
     let mut client = supervised.connect();
     let mut waiter = supervised.connect();
