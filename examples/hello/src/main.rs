@@ -9,6 +9,7 @@ mod sys;
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,6 +47,7 @@ fn serve(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind(("0.0.0.0", port))
         .map_err(|e| io::Error::other(format!("listen on port {port}: {e}")))?;
     println!("listening on port {port}");
+    tell_ready()?;
     for connection in listener.incoming() {
         match connection {
             Ok(stream) => {
@@ -58,6 +60,13 @@ fn serve(port: u16) -> io::Result<()> {
             Err(e) => eprintln!("accept: {e}"),
         }
     }
+    Ok(())
+}
+
+/// For units of `Type=notify` (sd_notify(3)).
+fn tell_ready() -> io::Result<()> {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    UnixDatagram::unbound()?.send_to(b"READY=1", path)?;
     Ok(())
 }
 

@@ -35,10 +35,11 @@ pub mod unit;
 
 use crate::consensus::Consensus;
 use crate::core::decided::{Command, Decided};
+use crate::core::oci::image::ImageConfig;
 use crate::core::reconcile::{Action, Life, Seen};
 use crate::core::restart::micros;
 use crate::core::run::RunId;
-use crate::core::unit::container::ServiceType;
+use crate::core::unit::container::{ContainerUnit, ServiceType};
 use board::Board;
 use context::{Context, now};
 use fleetd_api::EventKind;
@@ -396,17 +397,9 @@ fn stop(context: Arc<Context>, name: &str, unit: &mut Unit) {
     if let Seen::Running { asked, .. } = &mut run.seen {
         *asked = true;
     }
-    let service = loaded.as_ref().map(|unit| &unit.service);
-    let of_image = run.record.as_ref().and_then(|record| record.config.as_ref());
-    let of_image = of_image.and_then(|config| config.stop_signal.as_deref());
-    let signal = service
-        .and_then(|service| service.stop_signal)
-        .or(of_image.and_then(crate::core::status::signal_number))
-        .unwrap_or(libc::SIGTERM);
-    let timeout = match service {
-        Some(service) => service.timeout_stop.map(|timeout| micros(timeout) / 1000),
-        None => Some(DEFAULT_STOP_MS),
-    };
+    let record = run.record.as_ref();
+    let image = record.and_then(|record| record.config.as_ref());
+    let (signal, timeout) = stop_words(loaded.as_deref(), image);
     let message = format!("sends signal {signal}");
     context.event(name, EventKind::Step { step: "stop".to_owned(), message });
     let (directory, id) = (context.place.run(&run.id), run.id.clone());
@@ -420,6 +413,20 @@ fn stop(context: Arc<Context>, name: &str, unit: &mut Unit) {
             tracing::debug!("stop {id}: {error}");
         }
     });
+}
+
+/// How a unit is stopped: the signal, and the milliseconds until the kill (none: never).
+fn stop_words(unit: Option<&ContainerUnit>, image: Option<&ImageConfig>) -> (i32, Option<u64>) {
+    let of_image = image.and_then(|image| image.stop_signal.as_deref());
+    let signal = unit
+        .and_then(|unit| unit.service.stop_signal)
+        .or(of_image.and_then(crate::core::status::signal_number))
+        .unwrap_or(libc::SIGTERM);
+    let timeout = match unit {
+        Some(unit) => unit.service.timeout_stop.map(|timeout| micros(timeout) / 1000),
+        None => Some(DEFAULT_STOP_MS),
+    };
+    (signal, timeout)
 }
 
 /// systemd's default of `TimeoutStopSec=`.

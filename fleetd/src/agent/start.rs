@@ -272,6 +272,10 @@ fn spawn(
     arguments.option("--log-max-size", LOG_BYTES);
     arguments.option("--log-max-files", LOG_FILES);
     arguments.option("--cgroup", context.cgroups.supervisor_path(run));
+    // For its own SIGTERM, which it gets when the host goes down.
+    let (signal, patience) = super::stop_words(Some(&plan.unit), Some(&prepared.image));
+    arguments.option("--stop-signal", signal.to_string());
+    arguments.option("--stop-timeout-ms", patience.map_or("never".to_owned(), |ms| ms.to_string()));
     arguments.option("--ready-fd", ready.as_raw_fd().to_string());
     arguments.option("--rootfs-fd", prepared.root.as_raw_fd().to_string());
     if let Some(namespace) = &prepared.network {

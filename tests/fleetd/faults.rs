@@ -1,0 +1,212 @@
+//! The daemons die at any moment; containers do not notice, and nothing is lost or left behind.
+
+use crate::host::{HELLO, Host, needs, on_host};
+use fleetd_api::{Active, DesiredState};
+use flotilla_tests::require;
+use std::time::Duration;
+
+#[test]
+fn a_killed_fleetd_loses_no_unit() {
+    require!(needs());
+    let mut host = Host::new();
+    host.client().launch("hello.container", HELLO).unwrap();
+    let before = host.client().wait_active("hello.container").state;
+    host.kill_fleetd();
+    assert!(host.fetch(8080).is_ok());
+    host.start_fleetd();
+    let after = host.client().unit("hello.container").state;
+    assert_eq!(
+        (after.active, after.pid, after.address),
+        (Active::Active, before.pid, before.address)
+    );
+    host.client().stop("hello.container").unwrap();
+    host.client().wait("hello.container", "stopped", |u| u.state.active == Active::Inactive);
+    host.assert_clear();
+}
+
+#[test]
+fn a_container_outlives_both_daemons_and_answers_again_through_its_port() {
+    require!(needs());
+    let mut host = Host::new();
+    host.client().launch("hello.container", HELLO).unwrap();
+    let pid = host.client().wait_active("hello.container").state.pid;
+    host.kill_fleetd();
+    host.kill_netd();
+    host.start_netd();
+    host.start_fleetd();
+    assert_eq!(host.client().unit("hello.container").state.pid, pid);
+    host.eventually("it answers", |host| host.fetch(8080).is_ok());
+}
+
+#[test]
+fn a_program_that_ends_while_fleetd_is_dead_is_restarted_by_the_next_one() {
+    require!(needs());
+    let mut host = Host::new();
+    let text = on_host("[Service]\nRestart=always\n");
+    host.client().launch("hello.container", &text).unwrap();
+    let first = host.client().wait_active("hello.container").state.pid;
+    host.kill_fleetd();
+    let pid = nix::unistd::Pid::from_raw(first.unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    host.start_fleetd();
+    let again = host.client().wait("hello.container", "restarted", |unit| {
+        unit.state.active == Active::Active && unit.state.pid != first
+    });
+    assert_eq!(again.state.restarts, 1);
+    assert_eq!(again.state.last_exit.unwrap().signal.as_deref(), Some("KILL"));
+}
+
+#[test]
+fn an_ended_fleetd_stops_nothing() {
+    require!(needs());
+    let mut host = Host::new();
+    host.client().launch("hello.container", &on_host("")).unwrap();
+    host.client().wait_active("hello.container");
+    let pid = nix::unistd::Pid::from_raw(host.fleetd_pid());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    host.eventually("fleetd has ended", |host| {
+        host.client().ask("GET", "/v1/version", b"").is_err()
+    });
+    assert!(host.fetch(8080).is_ok());
+    host.kill_fleetd();
+    host.start_fleetd();
+    assert_eq!(host.client().unit("hello.container").state.active, Active::Active);
+}
+
+#[test]
+fn a_unit_waits_for_netd_and_says_so() {
+    require!(needs());
+    let mut host = Host::without_daemons();
+    host.start_fleetd();
+    let client = host.client();
+    client.launch("hello.container", HELLO).unwrap();
+    let unit = client.wait("hello.container", "waiting", |unit| unit.state.message.is_some());
+    let message = unit.state.message.unwrap();
+    assert!(message.starts_with("wait for netd: connect "), "{message}");
+    assert!(message.contains("netd.sock: no such file"), "{message}");
+    assert_eq!(unit.state.active, Active::Activating);
+    // One that needs no network of netd's does not wait.
+    client.launch("other.container", &on_host("Environment=PORT=8081\n")).unwrap();
+    client.wait_active("other.container");
+    host.start_netd();
+    host.client().wait_active("hello.container");
+    host.eventually("it answers", |host| host.fetch(8080).is_ok());
+}
+
+#[test]
+fn a_unit_that_waits_for_netd_can_be_stopped() {
+    require!(needs());
+    let mut host = Host::without_daemons();
+    host.start_fleetd();
+    let client = host.client();
+    client.launch("hello.container", HELLO).unwrap();
+    client.wait("hello.container", "waiting", |unit| unit.state.message.is_some());
+    client.stop("hello.container").unwrap();
+    client.wait("hello.container", "stopped", |u| u.state.active == Active::Inactive);
+    host.assert_clear();
+}
+
+#[test]
+fn down_stops_everything_and_leaves_nothing() {
+    require!(needs());
+    let mut host = Host::new();
+    let client = host.client();
+    client.launch("hello.container", HELLO).unwrap();
+    client.launch("other.container", &on_host("Environment=PORT=8081\n")).unwrap();
+    client.wait_active("hello.container");
+    client.wait_active("other.container");
+    let refused = host.command(&["down"]).output().unwrap();
+    assert!(!refused.status.success(), "it went down under a running fleetd");
+    host.kill_fleetd();
+    let down = host.command(&["down"]).output().unwrap();
+    assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
+    assert!(host.fetch(8080).is_err() && host.fetch(8081).is_err());
+    assert_eq!(host.traces(), Vec::<String>::new());
+    assert!(!host.cgroup().exists());
+}
+
+/// As many rounds as `FLOTILLA_FAULTS` says.
+fn rounds(usual: u32) -> u32 {
+    std::env::var("FLOTILLA_FAULTS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn daemons_killed_at_random_moments_lose_nothing_and_leave_nothing() {
+    require!(needs());
+    random_kills(rounds(20));
+}
+
+#[test]
+#[ignore = "long"]
+fn daemons_killed_at_random_moments_a_hundred_times() {
+    require!(needs());
+    random_kills(rounds(100));
+}
+
+/// A start or a stop is under way, fleetd, netd or both are killed, and come back: the unit gets
+/// where it was asked to be, one that was not touched runs on, and nothing is left over.
+fn random_kills(rounds: u32) {
+    let mut host = Host::new();
+    let seed = std::process::id() | 1;
+    println!("seed {seed}");
+    let mut random = Random(u64::from(seed));
+    let client = host.client();
+    client.launch("steady.container", &HELLO.replace("8080:8080", "8081:8080")).unwrap();
+    let steady = client.wait_active("steady.container").state.pid;
+    client.launch("hello.container", HELLO).unwrap();
+    client.wait_active("hello.container");
+    let mut launched = true;
+    for round in 0..rounds {
+        launched = !launched;
+        let desired = if launched { DesiredState::Launched } else { DesiredState::Loaded };
+        host.client().desire("hello.container", desired).unwrap();
+        pause(Duration::from_micros(random.below(60_000)));
+        let (fleetd, netd) = [(true, false), (false, true), (true, true)][random.below(3) as usize];
+        if fleetd {
+            host.kill_fleetd();
+        }
+        if netd {
+            host.kill_netd();
+            host.start_netd();
+        }
+        if fleetd {
+            host.start_fleetd();
+        }
+        let client = host.client();
+        let wanted = if launched { Active::Active } else { Active::Inactive };
+        let unit = client.wait("hello.container", "as asked", |u| u.state.active == wanted);
+        let at = format!("round {round}, fleetd {fleetd}, netd {netd}, {desired:?}");
+        assert_eq!(unit.state.restarts, 0, "{at}: {:?}", unit.state);
+        assert_eq!(client.unit("steady.container").state.pid, steady, "{at}");
+        host.eventually(&format!("ports are as asked: {at}"), |host| {
+            host.fetch(8080).is_ok() == launched && host.fetch(8081).is_ok()
+        });
+        let expected = if launched { 2 } else { 1 };
+        host.eventually(&format!("nothing is left over: {at}"), |host| {
+            host.traces().len() == expected * 4
+        });
+    }
+    let client = host.client();
+    client.stop("hello.container").unwrap();
+    client.stop("steady.container").unwrap();
+    host.assert_clear();
+}
+
+/// A moment that is not an event: the fault falls anywhere.
+fn pause(time: Duration) {
+    let (never, _keep) = std::os::unix::net::UnixStream::pair().unwrap();
+    never.set_read_timeout(Some(time.max(Duration::from_micros(1)))).unwrap();
+    let _ = std::io::Read::read(&mut &never, &mut [0]);
+}
+
+/// xorshift: the same seed gives the same faults.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}

@@ -1,0 +1,15 @@
+//! `fleetd` with `netd` and `ocirun` under it, as an administrator and a client of its containers see
+//! them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod client;
+mod faults;
+mod health;
+mod host;
+mod limits;
+mod output;
+mod restart;
+mod start;
