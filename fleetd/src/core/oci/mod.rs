@@ -66,6 +66,7 @@ fn process(input: &Input, notify: bool) -> Result<Value, String> {
         run: input.run,
         notify_socket: notify.then_some(socket.as_str()),
     };
+    let environment = process::environment(unit, image, input.environment, given);
     let all: Vec<&str> = capabilities::DEFAULT
         .into_iter()
         .filter(|c| unit.network != Network::Host || *c != capabilities::NOT_ON_HOST_NETWORK)
@@ -75,8 +76,8 @@ fn process(input: &Input, notify: bool) -> Result<Value, String> {
     Ok(json!({
         "terminal": false,
         "user": { "uid": user.uid, "gid": user.gid, "additionalGids": user.groups },
-        "args": process::arguments(unit, image)?,
-        "env": process::environment(unit, image, input.environment, given),
+        "args": process::arguments(unit, image, &environment)?,
+        "env": environment,
         "cwd": process::directory(unit, image)?,
         "capabilities": {
             "bounding": all,

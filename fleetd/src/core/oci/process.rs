@@ -1,20 +1,30 @@
 //! What is run: arguments, environment, directory.
 
 use super::image::ImageConfig;
+use crate::core::unit::command::substitute;
 use crate::core::unit::container::ContainerUnit;
 use std::collections::HashMap;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The program and its arguments, by the rules of every engine: `Entrypoint=` takes the place of
-/// the image's and drops the image's command; `Exec=` takes the place of the command.
-pub fn arguments(unit: &ContainerUnit, image: &ImageConfig) -> Result<Vec<String>, String> {
-    let (entrypoint, command) = match &unit.entrypoint {
-        Some(own) => (own.as_slice(), &[] as &[String]),
-        None => (image.entrypoint.as_slice(), image.cmd.as_slice()),
+/// the image's and drops the image's command; `Exec=` takes the place of the command. In the unit's
+/// own words variables of `environment` are replaced as systemd does; the image's stay.
+pub fn arguments(
+    unit: &ContainerUnit,
+    image: &ImageConfig,
+    environment: &[String],
+) -> Result<Vec<String>, String> {
+    let variable = |name: &str| {
+        let value = |pair: &String| pair.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+        environment.iter().find_map(value)
     };
-    let command = if unit.exec.is_empty() { command } else { unit.exec.as_slice() };
-    let arguments: Vec<String> = entrypoint.iter().chain(command).cloned().collect();
+    let (entrypoint, command) = match &unit.entrypoint {
+        Some(own) => (substitute(own, variable), Vec::new()),
+        None => (image.entrypoint.clone(), image.cmd.clone()),
+    };
+    let command = if unit.exec.is_empty() { command } else { substitute(&unit.exec, variable) };
+    let arguments: Vec<String> = entrypoint.into_iter().chain(command).collect();
     if arguments.first().is_none_or(String::is_empty) {
         return Err(format!(
             "run image {}: it names no program; set Exec= or Entrypoint=",

@@ -82,10 +82,22 @@ fn entry_point_and_command_combine_as_with_every_engine() {
     ];
     for (entrypoint, exec, expected) in table {
         let unit = ContainerUnit { entrypoint: entrypoint.map(words), exec: words(exec), ..unit() };
-        assert_eq!(process::arguments(&unit, &image()).unwrap(), expected);
+        assert_eq!(process::arguments(&unit, &image(), &[]).unwrap(), expected);
     }
     let cleared = ContainerUnit { entrypoint: Some(Vec::new()), ..unit() };
-    assert!(process::arguments(&cleared, &image()).unwrap_err().contains("Exec="));
+    assert!(process::arguments(&cleared, &image(), &[]).unwrap_err().contains("Exec="));
+}
+
+#[test]
+fn variables_in_the_units_own_words_are_those_of_its_program() {
+    let mut unit = unit();
+    unit.exec = words(&["sh", "-c", "echo $A", "${A}/x", "$B", "$$A"]);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    unit.environment = vec![pair("A", "one"), pair("B", "two three")];
+    let image = ImageConfig { entrypoint: words(&["/entry", "${A}"]), ..image() };
+    let config = made(&unit, &image, &root()).unwrap();
+    let expected = ["/entry", "${A}", "sh", "-c", "echo $A", "one/x", "two", "three", "$A"];
+    assert_eq!(config["process"]["args"], json!(expected));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub const KEYS: &[Key] = &[
     key(UNIT, "StartLimitBurst", |u, v| v.put(&mut u.start_limit_burst, Value::number), "How many starts in that time are one too few to give up. Default 5; 0 is without a limit."),
 
     key(CONTAINER, "Image", |u, v| v.put(&mut u.image, Value::name), "The image: a name that was imported or a reference to a registry. Required."),
-    key(CONTAINER, "Exec", |u, v| v.put(&mut u.exec, Value::words), "The command, in place of the image's; words as in systemd's `ExecStart=`."),
+    key(CONTAINER, "Exec", |u, v| v.put(&mut u.exec, Value::words), "The command, in place of the image's; words as in systemd's `ExecStart=`: `${NAME}`, and `$NAME` as a word of its own, are the program's variables; `$$` is a dollar sign."),
     key(CONTAINER, "Entrypoint", |u, v| v.put(&mut u.entrypoint, Value::command), "What stands before the command, in place of the image's: words or a JSON array."),
     key(CONTAINER, "Environment", |u, v| v.add(&mut u.environment, Value::environment), "`NAME=VALUE` words; a later one wins. Repeatable."),
     key(CONTAINER, "EnvironmentFile", |u, v| v.add(&mut u.environment_files, Value::environment_file), "A file of the host with `NAME=VALUE` lines, read at every start, before `Environment=`; `-` in front: it may be missing. Repeatable."),
