@@ -7,15 +7,15 @@
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::error::{Doing, Result};
 use crate::sys::process::Strings;
 use crate::sys::{file, mount, process};
 
-/// Comes back as a process whose executable cannot be written.
-pub fn executable() -> Result<()> {
+/// Comes back as a process whose executable cannot be written, with the same arguments.
+pub fn executable(arguments: &[OsString]) -> Result<()> {
     let own = Path::new("/proc/self/exe");
     let opened =
         file::openat(file::here(), own, libc::O_RDONLY, 0).doing("open the own executable")?;
@@ -32,7 +32,7 @@ pub fn executable() -> Result<()> {
         ..mount::MountAttr::default()
     };
     mount::mount_setattr(sealed.as_fd(), false, &attr).doing(doing)?;
-    let arguments = Strings::new(std::env::args_os().map(OsString::into_vec));
+    let arguments = Strings::new(arguments.iter().map(|word| word.as_bytes()));
     let environment = Strings::new(
         std::env::vars_os()
             .map(|(name, value)| [name.into_vec(), b"=".to_vec(), value.into_vec()].concat()),

@@ -8,12 +8,13 @@ use crate::sys::file;
 
 /// Opens the cgroup2 mount, and says where it is.
 pub(crate) fn mount() -> Result<(OwnedFd, PathBuf)> {
-    // Where it is on nearly every host; a hybrid one has a tmpfs here.
-    let usual = Path::new("/sys/fs/cgroup");
-    if let Ok(root) = file::openat(file::here(), usual, DIRECTORY, 0)
-        && file::file_system(root.as_fd()).ok() == Some(file::CGROUP2_SUPER_MAGIC)
-    {
-        return Ok((root, usual.to_owned()));
+    // Where it is on nearly every host, and on a hybrid one.
+    for usual in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new) {
+        if let Ok(root) = file::openat(file::here(), usual, DIRECTORY, 0)
+            && file::file_system(root.as_fd()).ok() == Some(file::CGROUP2_SUPER_MAGIC)
+        {
+            return Ok((root, usual.to_owned()));
+        }
     }
     let table = file::read_whole(file::here(), Path::new("/proc/self/mountinfo"), 64 << 20)
         .doing("read /proc/self/mountinfo")?;

@@ -16,6 +16,7 @@ mod supervise;
 mod terminal;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 
 use crate::cli::{self, Arguments, Flag, Kind, Order};
@@ -53,7 +54,7 @@ const SYSTEMD: &str =
 type Command = fn(&Global, &[OsString]) -> Result<i32>;
 
 /// Those whose process, or a copy of it, enters a container.
-const ENTER: &[&str] = &["create", "run", "exec"];
+const ENTER: &[&str] = &["create", "run", "exec", "supervise"];
 
 const COMMANDS: &[(&str, &str, Command)] = &[
     ("create", "make a container that waits for its start", create::run),
@@ -73,20 +74,23 @@ const COMMANDS: &[(&str, &str, Command)] = &[
 const NOT_YET: &[&str] =
     &["checkpoint", "events", "mounts", "pause", "ps", "restore", "resume", "update"];
 
-/// Runs the command line; answers the exit code.
-pub fn main() -> i32 {
-    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+/// Runs the command line, the program's name first; answers the exit code.
+pub fn main(arguments: &[OsString]) -> i32 {
     let mut log = Log::default();
-    match dispatch(&words, &mut log) {
+    let code = match dispatch(arguments, &mut log) {
         Ok(code) => code,
         Err(error) => {
             log.error(&error);
             1
         }
-    }
+    };
+    // Nobody may be left to read it.
+    let _ = std::io::stdout().flush();
+    code
 }
 
-fn dispatch(words: &[OsString], log: &mut Log) -> Result<i32> {
+fn dispatch(arguments: &[OsString], log: &mut Log) -> Result<i32> {
+    let words = arguments.get(1..).unwrap_or_default();
     // Nobody whom we let into a container may trace us or read our memory.
     let _ = process::set_dumpable(false);
     let flags = cli::parse(words, GLOBAL, Order::BeforeArguments)?;
@@ -116,7 +120,7 @@ fn dispatch(words: &[OsString], log: &mut Log) -> Result<i32> {
     let global = Global { root: root(&flags)?, log: std::mem::take(log) };
     if ENTER.contains(&name.as_str()) {
         // Before anything else: it begins this process anew.
-        seal::executable()?;
+        seal::executable(arguments)?;
     }
     let words = &words[words.len() - flags.rest.len() + 1..];
     let result = match COMMANDS.iter().find(|(known, ..)| known == name) {

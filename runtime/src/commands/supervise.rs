@@ -9,7 +9,6 @@ use super::Global;
 use crate::cli::{self, Arguments, Flag, Kind, Order};
 use crate::error::{Error, Result};
 use crate::plan::signals;
-use crate::seal;
 use crate::supervise::{self, Options};
 
 const FLAGS: &[Flag] = &[
@@ -37,8 +36,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn run(_global: &Global, words: &[OsString]) -> Result<i32> {
     let arguments = cli::parse(words, FLAGS, Order::Anywhere)?;
-    // Programs enter the container from this process later on (`exec`).
-    seal::executable()?;
     match number(&arguments, "resume-fd")? {
         Some(state) => supervise::resume(state)?,
         None if arguments.on("judge-state") => supervise::judge()?,

@@ -16,6 +16,7 @@ pub mod process;
 pub mod rights;
 pub mod signal;
 pub mod socket;
+pub mod start;
 pub mod terminal;
 pub mod until_exec;
 

@@ -1,0 +1,43 @@
+//! What a program does before its first own line, as far as this one needs it.
+//!
+//! Rust's own start also installs handlers that tell a stack overflow from another fault: ten system
+//! calls, twice in a `run`.
+
+use std::ffi::{CStr, OsString, c_char};
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+
+use super::check;
+
+/// Opens /dev/null for those of 0, 1 and 2 that are not open, so that no other file gets their
+/// numbers; and has writing to a closed pipe be an error and no signal.
+pub fn begin() -> io::Result<()> {
+    let mut standard = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
+    // SAFETY: the kernel writes to `revents` of three entries.
+    check(unsafe { libc::poll(standard.as_mut_ptr(), 3, 0) })?;
+    for entry in &standard {
+        if entry.revents & libc::POLLNVAL != 0 {
+            // SAFETY: the name is NUL-terminated. The lowest free number is the one that is missing.
+            check(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) })?;
+        }
+    }
+    // SAFETY: SIG_IGN installs no handler.
+    if unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// The arguments of C's `main`.
+///
+/// # Safety
+/// `list` holds `count` pointers to NUL-terminated strings.
+pub unsafe fn arguments(count: i32, list: *const *const c_char) -> Vec<OsString> {
+    (0..usize::try_from(count).unwrap_or(0))
+        .map(|index| {
+            // SAFETY: the caller vouches for the list.
+            let text = unsafe { CStr::from_ptr(*list.add(index)) };
+            OsString::from_vec(text.to_bytes().to_vec())
+        })
+        .collect()
+}
