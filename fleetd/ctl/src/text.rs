@@ -1,5 +1,6 @@
 //! Words for times, sizes and errors.
 
+use fleetd_api::StepTime;
 use std::io;
 use std::time::Duration;
 
@@ -73,10 +74,35 @@ pub(crate) fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0)
 }
 
-/// `image 0.4 ms, network 1.2 ms`
-pub(crate) fn split(steps: &[fleetd_api::StepTime]) -> String {
-    let step = |s: &fleetd_api::StepTime| format!("{} {}", plain(&s.step), duration(s.micros));
-    steps.iter().map(step).collect::<Vec<_>>().join(", ")
+/// `image 0.4 ms, create 3.9 ms`: the steps themselves, not what they consist of.
+pub(crate) fn split(steps: &[StepTime]) -> String {
+    list(steps.iter().filter(|step| !step.step.contains('/')))
+}
+
+/// The same with the parts of each step, which are named `create/clone`, behind it:
+/// `create 3.9 ms (clone 0.2 ms, exec 1.5 ms)`.
+pub(crate) fn split_in_full(steps: &[StepTime]) -> String {
+    let whole = |step: &StepTime| {
+        let parts = steps.iter().filter_map(|part| {
+            let name = part.step.strip_prefix(&step.step)?.strip_prefix('/')?;
+            Some(StepTime { step: name.to_owned(), micros: part.micros })
+        });
+        let parts: Vec<StepTime> = parts.collect();
+        let whole = list(std::iter::once(step));
+        if parts.is_empty() { whole } else { format!("{whole} ({})", list(parts.iter())) }
+    };
+    let steps = steps.iter().filter(|step| !step.step.contains('/'));
+    steps.map(whole).collect::<Vec<_>>().join(", ")
+}
+
+/// What the steps took together.
+pub(crate) fn total(steps: &[StepTime]) -> u64 {
+    steps.iter().filter(|step| !step.step.contains('/')).map(|step| step.micros).sum()
+}
+
+fn list<'s>(steps: impl Iterator<Item = &'s StepTime>) -> String {
+    let step = |s: &StepTime| format!("{} {}", plain(&s.step), duration(s.micros));
+    steps.map(step).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -92,6 +118,20 @@ mod tests {
         assert_eq!((size(512), size(1_572_864)), ("512 B".to_owned(), "1.5 MiB".to_owned()));
         assert_eq!(time(1_763_666_526_000_000), "2025-11-20 19:22:06 UTC");
         assert_eq!(ago(0, 7_300_000_000), "2 h ago");
+    }
+
+    #[test]
+    fn parts_of_a_step_stand_behind_it_and_count_once() {
+        let step = |step: &str, micros| StepTime { step: step.to_owned(), micros };
+        let steps = [
+            step("image", 400),
+            step("create/clone", 200),
+            step("create/exec", 1_500),
+            step("create", 3_900),
+        ];
+        assert_eq!(split(&steps), "image 0.4 ms, create 3.9 ms");
+        let full = "image 0.4 ms, create 3.9 ms (clone 0.2 ms, exec 1.5 ms)";
+        assert_eq!((split_in_full(&steps).as_str(), total(&steps)), (full, 4_300));
     }
 
     #[test]

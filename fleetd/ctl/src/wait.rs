@@ -3,6 +3,9 @@
 
 use fleetd_api::{Active, DesiredState, EventKind, ExitReason, Load, StepTime, UnitState};
 
+/// The step that ends a run; every other belongs to a start.
+const STOP: &str = "stop";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
     Loaded,
@@ -33,8 +36,8 @@ pub(crate) struct Watch {
     pub steps: Vec<StepTime>,
     pub state: Option<UnitState>,
     pub verdict: Verdict,
-    /// A step or a change of state has come since the request.
-    moved: bool,
+    /// A run has begun since the request: an end that is seen now is that run's, not of one before.
+    begun: bool,
 }
 
 impl Watch {
@@ -45,7 +48,7 @@ impl Watch {
             steps: Vec::new(),
             state: None,
             verdict: Verdict::Waiting,
-            moved: false,
+            begun: false,
         }
     }
 
@@ -56,11 +59,11 @@ impl Watch {
         }
         match kind {
             EventKind::Step { step, message } => {
-                self.moved = true;
+                self.begun |= step != STOP;
                 self.current = Some((step.clone(), message.clone()));
             }
             EventKind::Done { step, micros } => {
-                self.moved = true;
+                self.begun |= step != STOP;
                 self.current = None;
                 self.steps.push(StepTime { step: step.clone(), micros: *micros });
             }
@@ -82,7 +85,7 @@ impl Watch {
             return;
         }
         self.verdict = self.judge(state, fresh);
-        self.moved |= fresh && matches!(state.active, Active::Activating | Active::Deactivating);
+        self.begun |= fresh && state.active == Active::Activating;
         self.state = Some(state.clone());
     }
 
@@ -104,11 +107,13 @@ impl Watch {
         let reached = match (&self.goal, state.active) {
             (Goal::Started, Active::Active) => true,
             (Goal::Restarted { old_pid }, Active::Active) => state.pid != *old_pid,
+            // How the old run ended is not how the new one does.
+            (Goal::Restarted { .. }, Active::Failed) if !self.begun => false,
             (Goal::Started | Goal::Restarted { .. }, Active::Failed) if fresh => {
                 return Verdict::Failed(reason(state));
             }
             // A program that ran to its end: well or not.
-            (Goal::Started | Goal::Restarted { .. }, Active::Inactive) if fresh && self.moved => {
+            (Goal::Started | Goal::Restarted { .. }, Active::Inactive) if fresh && self.begun => {
                 match &state.last_exit {
                     Some(exit) if !ended_well(exit) => return Verdict::Failed(reason(state)),
                     exit => exit.is_some(),

@@ -80,6 +80,25 @@ fn a_restart_needs_another_process() {
 }
 
 #[test]
+fn the_end_of_the_old_run_is_no_end_of_a_restart() {
+    for end in [Active::Inactive, Active::Failed] {
+        let mut watch = Watch::new(Goal::Restarted { old_pid: Some(7) });
+        watch.event(&EventKind::Step { step: "stop".to_owned(), message: "TERM".to_owned() });
+        watch.event(&event(state(Active::Deactivating, DesiredState::Launched)));
+        watch.event(&EventKind::Done { step: "stop".to_owned(), micros: 5 });
+        let mut ended = state(end, DesiredState::Launched);
+        ended.last_exit = exit(0);
+        watch.event(&event(ended));
+        assert_eq!(watch.verdict, Verdict::Waiting);
+        watch.event(&event(state(Active::Activating, DesiredState::Launched)));
+        let mut again = state(Active::Active, DesiredState::Launched);
+        again.pid = Some(8);
+        watch.event(&event(again));
+        assert_eq!(watch.verdict, Verdict::Reached);
+    }
+}
+
+#[test]
 fn stopping_unloading_and_loading_look_at_fleets_state() {
     let judge = |goal, active, current| {
         let mut watch = Watch::new(goal);

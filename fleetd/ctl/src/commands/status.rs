@@ -83,9 +83,9 @@ fn page(unit: &Unit, view: &View, now: u64) -> String {
     }
     line("Last exit", state.last_exit.as_ref().map(exit_text).unwrap_or_default());
     line("Unlimited", state.unenforced.join("; "));
-    let total: u64 = state.steps.iter().map(|step| step.micros).sum();
+    let total = text::total(&state.steps);
     if !state.steps.is_empty() {
-        line("Start", format!("{}: {}", text::duration(total), text::split(&state.steps)));
+        line("Start", format!("{}: {}", text::duration(total), text::split_in_full(&state.steps)));
     }
     for drop_in in unit.drop_ins.keys() {
         line("Drop-in", drop_in.clone());
