@@ -163,3 +163,27 @@ fn programs_end_with_the_container() {
     assert_eq!(client.receive(), json!({"exit": {"code": null, "signal": 9}}));
     assert_eq!(supervised.wait_record()["code"], 0);
 }
+
+#[test]
+fn a_program_that_cannot_begin_holds_up_nobody() {
+    require!(need::root());
+    let mut supervised = Plan::script("exec sleep 1000").start();
+    let mut client = supervised.connect();
+    // Whoever is born in a frozen cgroup does nothing until it thaws.
+    let freezer = supervised.cgroup("payload").join("cgroup.freeze");
+    fs::write(&freezer, "1").unwrap();
+    let running = client.exec(script("echo begun"));
+    let mut other = supervised.connect();
+    assert_eq!(other.ok(json!({"op": "state"}))["status"], "running");
+    let reexec = other.ask(json!({"op": "reexec"}));
+    assert!(refused(&reexec).contains("a program of exec is being started"));
+    fs::write(&freezer, "0").unwrap();
+    assert_eq!(granted(client.receive())["exec"], 1);
+    assert_eq!(running.stdout(), "begun\n");
+    assert_eq!(client.receive()["exit"]["code"], 0);
+    // One that never begins ends with the container.
+    fs::write(&freezer, "1").unwrap();
+    let _running = client.exec(script("echo begun"));
+    other.ok(json!({"op": "stop", "timeout_ms": 0}));
+    assert_eq!(supervised.wait_record()["signal"], 9);
+}

@@ -1,13 +1,17 @@
 //! Clients that are slow, wrong or many.
 
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use flotilla_tests::{need, require};
 use serde_json::json;
 
-use crate::client::{granted, refused};
+use crate::client::{Client, granted, refused};
 use crate::supervised::Plan;
+use crate::sys;
 
 #[test]
 fn what_is_no_request_is_refused_and_the_next_one_answered() {
@@ -109,4 +113,23 @@ fn there_is_an_end_to_how_many_may_connect() {
     drop(clients.pop());
     clients[0].ok(json!({"op": "state"}));
     supervised.connect().ok(json!({"op": "state"}));
+}
+
+#[test]
+fn another_user_is_turned_away() {
+    require!(need::root());
+    let supervised = Plan::script("exec sleep 1000").start();
+    // Even where the files let everybody in.
+    let socket = supervised.run_dir.join("supervise.sock");
+    let open =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(&socket, 0o666);
+    open(&supervised.run_dir, 0o755);
+    open(supervised.scratch.path(), 0o755);
+    let answer = std::thread::spawn(move || {
+        sys::become_user(65534).unwrap();
+        Client::connect(&socket).receive()
+    });
+    assert!(refused(&answer.join().unwrap()).contains("user 65534 may not"));
+    assert_eq!(supervised.connect().ok(json!({"op": "state"}))["status"], "running");
 }

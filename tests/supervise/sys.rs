@@ -37,3 +37,12 @@ pub(crate) fn inherit(file: BorrowedFd<'_>) {
     let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFD, 0) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
+
+/// Gives the calling thread alone another user id.
+pub(crate) fn become_user(user: u32) -> io::Result<()> {
+    // SAFETY: takes three integers; the kernel's call, unlike the library's, is for one thread.
+    match unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
