@@ -52,7 +52,7 @@ const IMPURE: &[(&str, &str)] = &[
 /// Files of pure folders that may know something, with what they know.
 const EXCEPTIONS: &[(&str, &str)] = &[
     // The document of a bundle is read where it is understood.
-    ("runtime/src/spec/load.rs", "std::fs"),
+    ("runtime/src/spec/load.rs", "crate::sys"),
     // The numbers of attributes, which libc does not have; it calls nothing.
     ("runtime/src/plan/mount_options.rs", "crate::sys"),
 ];

@@ -81,7 +81,12 @@ impl Drop for Podman {
         if !output.status.success() && !std::thread::panicking() {
             panic!("podman rm: {}", String::from_utf8_lossy(&output.stderr));
         }
-        let _ = std::fs::remove_dir_all(self.scratch.path().join("root"));
+        // Podman's own cgroups and the runtime's empty state directory outlive every container.
+        let cgroups = need::cgroup2().expect("podman ran with cgroup2");
+        for cgroup in ["libpod_parent/conmon", "libpod_parent", "podman_probe"] {
+            let _ = std::fs::remove_dir(cgroups.join(cgroup));
+        }
+        let _ = std::fs::remove_dir("/run/ocirun");
     }
 }
 

@@ -41,13 +41,24 @@ fn a_created_container_waits_for_its_start() {
 }
 
 #[test]
+fn create_tells_that_the_program_is_not_there() {
+    let mut bundle = require!(Bundle::new());
+    bundle.config["process"]["args"] = json!(["/nope"]);
+    bundle.write_config();
+    let created = bundle.ocirun(&["create", &bundle.id]);
+    assert_eq!(stderr(&created), "ocirun: exec /nope: no such file or directory");
+    assert!(!bundle.ocirun(&["state", &bundle.id]).status.success());
+}
+
+#[test]
 fn start_tells_why_the_program_could_not_be_executed() {
     let mut bundle = require!(Bundle::new());
+    fs::write(bundle.root().join("nope"), "no program").unwrap();
     bundle.config["process"]["args"] = json!(["/nope"]);
     bundle.write_config();
     bundle.quietly(&["create", &bundle.id]).unwrap();
     let started = bundle.ocirun(&["start", &bundle.id]);
-    assert_eq!(stderr(&started), "ocirun: exec /nope: no such file or directory");
+    assert_eq!(stderr(&started), "ocirun: exec /nope: permission denied");
     assert_eq!(bundle.state()["status"], "stopped");
     stdout(&bundle.ocirun(&["delete", &bundle.id]));
 }

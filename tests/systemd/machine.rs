@@ -1,16 +1,9 @@
 //! The machine offers what the other tests count on.
 
 use std::fs;
-use std::process::Command;
 
+use crate::systemctl;
 use flotilla_tests::{need, require};
-
-fn systemctl(arguments: &[&str]) -> String {
-    let output = Command::new("systemctl").args(arguments).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "systemctl {arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[test]
 fn systemd_is_the_first_process() {

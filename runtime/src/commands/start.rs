@@ -9,9 +9,12 @@ use crate::error::{Doing, Error, Result};
 use crate::hooks;
 use crate::launch::channel;
 use crate::store::{Entry, Status};
-use crate::sys::{process, socket};
+use crate::sys::{process, signal, socket};
 
 const FLAGS: &[Flag] = &[];
+
+/// In milliseconds, more than a process that says why it ends needs to end.
+const END: i32 = 10_000;
 
 pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     let arguments = cli::parse(words, FLAGS, Order::Anywhere)?;
@@ -28,7 +31,12 @@ pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     };
     let spec = entry.config()?;
     let socket = entry.connect_to_start()?;
-    hear(&socket, id)?;
+    if let Some(error) = hear(&socket, id)? {
+        // It is ending by itself: who asks for its state next finds it stopped.
+        signal::poll(&[(pidfd.as_fd(), libc::POLLIN)], END)
+            .doing(format_args!("wait for the end of {id}"))?;
+        return Err(error);
+    }
     entry.forget_start()?;
     let state = hooks::State::new(&spec, id, &record.bundle).at("running", record.pid);
     if let Err(error) = hooks::run("poststart", &spec.hooks.poststart, &state) {
@@ -41,7 +49,7 @@ pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
 
 /// The container answers with one byte when it has heard us; what follows is an error's text, and the
 /// end alone means that the program has been exec'd.
-fn hear(socket: &std::os::fd::OwnedFd, id: &str) -> Result<()> {
+fn hear(socket: &std::os::fd::OwnedFd, id: &str) -> Result<Option<Error>> {
     let mut text = Vec::new();
     let mut part = [0; 4096];
     loop {
@@ -54,8 +62,8 @@ fn hear(socket: &std::os::fd::OwnedFd, id: &str) -> Result<()> {
         }
     }
     match text.strip_prefix(channel::ACCEPTED) {
-        Some([]) => Ok(()),
-        Some(error) => Err(Error::new(String::from_utf8_lossy(error))),
+        Some([]) => Ok(None),
+        Some(error) => Ok(Some(Error::new(String::from_utf8_lossy(error)))),
         None => Err(Error::new(format_args!("start {id}: it is being started by somebody else"))),
     }
 }

@@ -108,6 +108,7 @@ fn steps(init: &Init<'_>) -> Result<std::convert::Infallible> {
     let executable = program.find()?;
 
     if let Start::OnConnect(socket) = &init.start {
+        program.check_path(&executable)?;
         channel.created()?;
         channel.wait_for_start(socket.as_fd())?;
     }

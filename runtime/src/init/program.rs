@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::{credentials, system};
@@ -193,6 +194,21 @@ impl<'a> Program<'a> {
         }
         // A path with a slash is relative to process.cwd: execve tells.
         Ok(candidates)
+    }
+
+    /// A program given by its path must be there. `create` says it, since engines tell a missing
+    /// program from other faults only there; whether the user may execute it, `start` finds out.
+    pub(crate) fn check_path(&self, candidates: &[CString]) -> Result<()> {
+        let [path] = candidates else { return Ok(()) };
+        let text = path.to_string_lossy();
+        let absolute = self.process.cwd.join(text.as_ref());
+        let Ok(name) = CString::new(absolute.as_os_str().as_bytes()) else { return Ok(()) };
+        match file::may_execute(&name) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => {
+                Err(Error::io(format_args!("exec {text}"), &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Becomes the program.
