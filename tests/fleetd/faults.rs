@@ -177,7 +177,7 @@ fn random_kills(rounds: u32) {
         let unit = client.wait("hello.container", "as asked", |u| u.state.active == wanted);
         let at = format!("round {round}, fleetd {fleetd}, netd {netd}, {desired:?}");
         assert_eq!(unit.state.restarts, 0, "{at}: {:?}", unit.state);
-        assert_eq!(client.unit("steady.container").state.pid, steady, "{at}");
+        assert_eq!(client.wait_active("steady.container").state.pid, steady, "{at}");
         host.eventually(&format!("ports are as asked: {at}"), |host| {
             host.fetch(8080).is_ok() == launched && host.fetch(8081).is_ok()
         });

@@ -136,7 +136,9 @@ fn a_destroyed_unit_is_stopped_and_forgotten() {
     client.destroy("hello.container").unwrap();
     host.eventually("the unit has gone", |host| host.client().units().is_empty());
     host.assert_clear();
-    assert!(Host::names(&host.state_dir().join("logs")).is_empty());
+    host.eventually("its logs have gone", |host| {
+        Host::names(&host.state_dir().join("logs")).is_empty()
+    });
     assert_eq!(client.ask("GET", "/v1/units/hello.container", b"").unwrap().status, 404);
 }
 

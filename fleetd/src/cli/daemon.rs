@@ -75,8 +75,11 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
         Agent::new(context.clone(), consensus.clone(), machine_id.clone(), incarnation);
     agent.adopt(found).await;
     let machine = machine(&context, machine_id);
+    let mut shown = handle.applied.clone();
     let api = Arc::new(Api { context, consensus, agent: handle, machine });
     let agent = tokio::spawn(agent.run(queue));
+    // Nobody may ask before what runs is shown. An agent that ended is told of below.
+    let _ = shown.changed().await;
     let listener = http::bind(&place.socket())?;
     let server = tokio::spawn(http::serve(listener, http::router(api)));
     tracing::info!("listening on {}", place.socket().display());
