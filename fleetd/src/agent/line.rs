@@ -76,8 +76,10 @@ impl Lines {
         }
     }
 
-    /// Waits until the other side says something or closes.
+    /// Waits until the other side says something or closes. A look, since tokio holds a stream for
+    /// readable until a read of it finds nothing.
     pub async fn readable(&self) -> io::Result<()> {
-        self.stream.readable().await
+        let look = || socket::peek(self.stream.as_fd());
+        self.stream.async_io(Interest::READABLE, look).await.map(drop)
     }
 }

@@ -2,8 +2,8 @@
 
 use nix::cmsg_space;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recvmsg, sendmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recv, recvmsg,
+    sendmsg, setsockopt, sockopt,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -37,6 +37,12 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<O
         }
     }
     Ok((message.bytes, descriptors))
+}
+
+/// recv(2) of one byte that stays where it is: 1, or 0 at the end.
+pub fn peek(socket: impl AsFd) -> io::Result<usize> {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    Ok(recv(socket.as_fd().as_raw_fd(), &mut [0], flags)?)
 }
 
 /// setsockopt(2), SO_PASSCRED: the kernel adds the sender's credentials to each message.
