@@ -29,20 +29,23 @@ pub(super) struct Range {
 
 /// The decisions of an ABI over all numbers: sorted, the first range begins at 0.
 pub(super) fn ranges(abi: Abi, mentions: &Mentions, profile: &Profile<'_>) -> Vec<Range> {
-    let mut called = mentions.by_number(profile);
-    if abi == Abi::X86 {
-        multiplex::add(&mut called, profile);
+    let mut ranges = Ranges::new(Unnamed::new(abi, mentions, profile));
+    let hidden = if abi == Abi::X86 { multiplex::clauses(profile) } else { Vec::new() };
+    let mut hidden = hidden.into_iter().peekable();
+    for (number, decision) in mentions.by_number(profile) {
+        while let Some((number, clauses)) = hidden.next_if(|before| before.0 < number) {
+            ranges.add(number, Decision::Tried(clauses));
+        }
+        let decision = match hidden.next_if(|same| same.0 == number) {
+            Some((_, clauses)) => multiplex::join(decision, clauses, profile.default),
+            None => decision,
+        };
+        ranges.add(number, decision);
     }
-    let unnamed = Unnamed::new(abi, mentions, profile);
-    let mut ranges = Ranges(Vec::new());
-    let mut next = 0;
-    for (number, decision) in called {
-        unnamed.append(next, number, &mut ranges);
-        ranges.append(number, decision);
-        next = number + 1;
+    for (number, clauses) in hidden {
+        ranges.add(number, Decision::Tried(clauses));
     }
-    unnamed.append(next, u32::MAX, &mut ranges);
-    ranges.0
+    ranges.finish()
 }
 
 /// Which rules of the profile name which numbers of one ABI.
@@ -78,16 +81,12 @@ impl Mentions {
         self.pairs.iter().map(|pair| pair.0).rfind(ordered)
     }
 
-    /// The decision for every number that is mentioned and does not simply get the default.
-    fn by_number(&self, profile: &Profile<'_>) -> Vec<(u32, Decision)> {
+    /// The decision for every number that is mentioned, in order.
+    fn by_number(&self, profile: &Profile<'_>) -> impl Iterator<Item = (u32, Decision)> {
         let same_number = |a: &(u32, u32), b: &(u32, u32)| a.0 == b.0;
-        let mut called = Vec::with_capacity(self.pairs.len());
-        called.extend(
-            self.pairs.chunk_by(same_number).map(|pairs| {
-                (pairs[0].0, decide(pairs.iter().map(|pair| pair.1 as usize), profile))
-            }),
-        );
-        called
+        self.pairs
+            .chunk_by(same_number)
+            .map(|pairs| (pairs[0].0, decide(pairs.iter().map(|pair| pair.1 as usize), profile)))
     }
 }
 
@@ -122,29 +121,56 @@ impl Unnamed {
         Unnamed { default: profile.default, newer: errno(libc::ENOSYS), newer_numbers }
     }
 
-    /// Appends the ranges for the numbers from `from` up to `to`, without it.
-    fn append(&self, from: u32, to: u32, ranges: &mut Ranges) {
+    /// The decisions for the numbers from `from` up to `to`, without it: pairs of a first number and an outcome.
+    fn between(&self, from: u32, to: u32) -> impl Iterator<Item = (u32, u32)> + use<> {
         let newer = &self.newer_numbers;
-        for (start, end, outcome) in [
+        [
             (0, newer.start, self.default),
             (newer.start, newer.end, self.newer),
             (newer.end, u32::MAX, self.default),
-        ] {
-            let (first, end) = (start.max(from), end.min(to));
-            if first < end {
-                ranges.append(first, Decision::Always(outcome));
-            }
-        }
+        ]
+        .into_iter()
+        .map(move |(start, end, outcome)| (start.max(from), end.min(to), outcome))
+        .filter(|(first, end, _)| first < end)
+        .map(|(first, _, outcome)| (first, outcome))
     }
 }
 
-struct Ranges(Vec<Range>);
+/// Ranges under construction, in the order of the numbers.
+struct Ranges {
+    done: Vec<Range>,
+    /// The first number that is not decided yet.
+    next: u32,
+    unnamed: Unnamed,
+}
 
 impl Ranges {
+    fn new(unnamed: Unnamed) -> Ranges {
+        Ranges { done: Vec::new(), next: 0, unnamed }
+    }
+
+    /// A call that the profile names, and what is not named before it.
+    fn add(&mut self, number: u32, decision: Decision) {
+        self.skip_to(number);
+        self.append(number, decision);
+        self.next = number + 1;
+    }
+
+    fn finish(mut self) -> Vec<Range> {
+        self.skip_to(u32::MAX);
+        self.done
+    }
+
+    fn skip_to(&mut self, number: u32) {
+        for (first, outcome) in self.unnamed.between(self.next, number) {
+            self.append(first, Decision::Always(outcome));
+        }
+    }
+
     /// Appends, or widens the last range if it decides the same.
     fn append(&mut self, first: u32, decision: Decision) {
-        if self.0.last().is_none_or(|last| last.decision != decision) {
-            self.0.push(Range { first, decision });
+        if self.done.last().is_none_or(|last| last.decision != decision) {
+            self.done.push(Range { first, decision });
         }
     }
 }

@@ -63,25 +63,24 @@ const MULTIPLEXERS: [Multiplexer; 2] = [
     },
 ];
 
-/// Adds to the decisions about `socketcall` and `ipc` what the profile says of the calls they stand for.
-/// `called` is sorted by number and stays so.
-///
-/// A rule without conditions about the multiplexer itself is obeyed as it is. To name a call it stands for is to
-/// know the multiplexer.
-pub(super) fn add(called: &mut Vec<(u32, Decision)>, profile: &Profile<'_>) {
-    for multiplexer in &MULTIPLEXERS {
-        let place = called.binary_search_by_key(&multiplexer.number, |entry| entry.0);
-        let mut clauses = match place.map(|at| &called[at].1) {
-            Ok(Decision::Always(outcome)) if *outcome != profile.default => continue,
-            Ok(Decision::Tried(clauses)) => clauses.clone(),
-            _ => Vec::new(),
-        };
-        let Some(added) = multiplexer.clauses(profile) else { continue };
-        clauses.extend(added);
-        let entry = (multiplexer.number, Decision::Tried(clauses));
-        match place {
-            Ok(at) => called[at] = entry,
-            Err(at) => called.insert(at, entry),
+/// What the profile says of the calls behind `socketcall` and `ipc`: the multiplexer's number and the clauses about
+/// its first argument, in the order of the numbers. To name a call is to know its multiplexer.
+pub(super) fn clauses(profile: &Profile<'_>) -> Vec<(u32, Vec<Clause>)> {
+    MULTIPLEXERS
+        .iter()
+        .filter_map(|multiplexer| Some((multiplexer.number, multiplexer.clauses(profile)?)))
+        .collect()
+}
+
+/// Adds such clauses to what the profile says of the multiplexer itself. A rule without conditions about it is
+/// obeyed as it is.
+pub(super) fn join(own: Decision, hidden: Vec<Clause>, default: u32) -> Decision {
+    match own {
+        Decision::Always(outcome) if outcome != default => own,
+        Decision::Always(_) => Decision::Tried(hidden),
+        Decision::Tried(mut clauses) => {
+            clauses.extend(hidden);
+            Decision::Tried(clauses)
         }
     }
 }
