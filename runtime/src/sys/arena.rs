@@ -10,9 +10,9 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A start with the template's document uses 25 KiB, a profile of 377 calls some 60 more. Only the pages that are used exist, but they stay as long as the
-/// program, which may be a supervisor.
-const SIZE: usize = 96 << 10;
+/// Enough for a start with an engine's seccomp profile; the template's document needs a fifth of it. Only the pages
+/// that are used exist, but they stay as long as the program, which may be a supervisor.
+const SIZE: usize = 128 << 10;
 
 /// An allocator, for `#[global_allocator]`.
 pub struct Arena {
