@@ -1,6 +1,7 @@
 //! What fleetd finds out about its host at its start.
 
 use crate::core::unit::HostFacts;
+use crate::sentence::cause;
 use std::net::{IpAddr, UdpSocket};
 
 /// Of the running kernel: 32 hex digits.
@@ -41,7 +42,7 @@ pub fn cpus() -> usize {
 }
 
 fn read(path: &str) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("read {path}: {e}"))?;
+    let text = std::fs::read_to_string(path).map_err(|e| format!("read {path}: {}", cause(&e)))?;
     Ok(text.trim().to_owned())
 }
 
@@ -65,7 +66,7 @@ fn memory() -> Result<u64, String> {
 /// As systemd counts them: what both limits of the kernel allow.
 fn tasks() -> Result<u64, String> {
     let limit = |path: &str| -> Result<u64, String> {
-        read(path)?.parse().map_err(|e| format!("read {path}: {e}"))
+        read(path)?.parse().map_err(|e| format!("read {path}: {}", cause(&e)))
     };
     Ok(limit("/proc/sys/kernel/pid_max")?.min(limit("/proc/sys/kernel/threads-max")?))
 }

@@ -5,6 +5,7 @@
 //! | [`cli`] | the commands and their flags |
 //! | [`http`] | the API on the unix socket |
 //! | [`consensus`] | what was decided: unit files and desired states (one host: decided at once) |
+//! | [`sentence`] | errors as the end of a sentence |
 //! | [`store`] | the database below it |
 //! | [`agent`] | makes this host match: starts, stops, adopts, cleans up |
 //! | [`events`] | what happened, for whoever listens |
@@ -26,5 +27,6 @@ pub mod image;
 pub mod keep_cgroup;
 pub mod logs;
 pub mod notify_systemd;
+pub mod sentence;
 pub mod store;
 pub mod sys;

@@ -7,6 +7,7 @@ use super::context::now;
 use super::place::{Place, remove_tree};
 use super::supervisor::{ExitRecord, State, Supervisor};
 use crate::core::run::{RunId, RunRecord};
+use crate::sentence::cause;
 use fleetd_api::ExitReason;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -61,8 +62,8 @@ pub async fn scan(place: &Place, cgroups: &Cgroups, boot_id: &str) -> Result<Vec
 }
 
 fn names(directory: &Path) -> Result<Vec<String>, String> {
-    let entries =
-        std::fs::read_dir(directory).map_err(|e| format!("list {}: {e}", directory.display()))?;
+    let entries = std::fs::read_dir(directory)
+        .map_err(|e| format!("list {}: {}", directory.display(), cause(&e)))?;
     Ok(entries.filter_map(Result::ok).filter_map(|e| e.file_name().into_string().ok()).collect())
 }
 

@@ -3,6 +3,7 @@
 //! The second is made by the supervisor, with the limits; the rest here. A cgroup also tells the
 //! truth about a run: what is in it runs, whatever files say.
 
+use crate::sentence::cause;
 use crate::sys;
 use std::fs::{self, File};
 use std::io;
@@ -85,7 +86,7 @@ impl Cgroups {
         }
         let supervisor = self.supervisor(run);
         make(&supervisor)?;
-        File::open(&supervisor).map_err(|e| format!("open {}: {e}", supervisor.display()))
+        File::open(&supervisor).map_err(|e| format!("open {}: {}", supervisor.display(), cause(&e)))
     }
 
     /// The names of the runs that have a cgroup.
@@ -93,7 +94,7 @@ impl Cgroups {
         let parent = self.parent_directory();
         let entries = match fs::read_dir(&parent) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(|e| format!("list {}: {e}", parent.display()))?,
+            other => other.map_err(|e| format!("list {}: {}", parent.display(), cause(&e)))?,
         };
         let runs = entries.filter_map(Result::ok).filter(|entry| {
             // Others may have cgroups here, such as the one that keeps a delegated parent alive.
@@ -135,7 +136,7 @@ fn cgroup2(line: &str) -> Option<PathBuf> {
 fn make(directory: &Path) -> Result<(), String> {
     match fs::create_dir(directory) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-            Err(format!("create cgroup {}: {e}", directory.display()))
+            Err(format!("create cgroup {}: {}", directory.display(), cause(&e)))
         }
         _ => Ok(()),
     }
@@ -161,11 +162,11 @@ fn offer(directory: &Path) -> Result<(), String> {
 fn enable(directory: &Path, controller: &str) -> Result<(), String> {
     let file = directory.join("cgroup.subtree_control");
     fs::write(&file, format!("+{controller}"))
-        .map_err(|e| format!("enable {controller} in {}: {e}", file.display()))
+        .map_err(|e| format!("enable {controller} in {}: {}", file.display(), cause(&e)))
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|e| format!("read {}: {e}", path.display()))
+    fs::read_to_string(path).map_err(|e| format!("read {}: {}", path.display(), cause(&e)))
 }
 
 fn populated(directory: &Path) -> bool {
@@ -178,7 +179,7 @@ fn kill(directory: &Path) -> Result<(), String> {
     match fs::write(&file, "1") {
         // Linux before 5.14 has no such file.
         Err(e) if e.kind() == io::ErrorKind::NotFound => kill_each(directory),
-        Err(e) => Err(format!("write {}: {e}", file.display())),
+        Err(e) => Err(format!("write {}: {}", file.display(), cause(&e))),
         Ok(()) => Ok(()),
     }
 }
@@ -201,15 +202,15 @@ async fn wait_empty(directory: &Path) -> Result<(), String> {
     let path = directory.join("cgroup.events");
     let file = match File::open(&path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(|e| format!("open {}: {e}", path.display()))?,
+        other => other.map_err(|e| format!("open {}: {}", path.display(), cause(&e)))?,
     };
     let watch = sys::watch::watch(file.into(), Interest::PRIORITY)
-        .map_err(|e| format!("watch {}: {e}", path.display()))?;
+        .map_err(|e| format!("watch {}: {}", path.display(), cause(&e)))?;
     while populated(directory) {
         let mut guard = watch
             .ready(Interest::PRIORITY)
             .await
-            .map_err(|e| format!("watch {}: {e}", path.display()))?;
+            .map_err(|e| format!("watch {}: {}", path.display(), cause(&e)))?;
         guard.clear_ready();
     }
     Ok(())
@@ -227,7 +228,7 @@ pub fn remove_below(directory: &Path) -> Result<(), String> {
     }
     match fs::remove_dir(directory) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(format!("remove cgroup {}: {e}", directory.display()))
+            Err(format!("remove cgroup {}: {}", directory.display(), cause(&e)))
         }
         _ => Ok(()),
     }

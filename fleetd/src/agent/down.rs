@@ -4,6 +4,7 @@ use super::adopt::{self, Found};
 use super::cgroup::{Cgroups, remove_below};
 use super::place::{Place, remove_tree};
 use super::supervisor::Supervisor;
+use crate::sentence::cause;
 use netd_api::{Call, Document, Request};
 use std::path::Path;
 
@@ -61,7 +62,7 @@ pub async fn down(place: &Place, cgroups: &Cgroups, netd: &Path, boot_id: &str) 
 }
 
 async fn detach_all(netd: &Path) -> Result<(), String> {
-    let fail = |e: std::io::Error| format!("tell netd: {}: {e}", netd.display());
+    let fail = |e: std::io::Error| format!("tell netd: {}: {}", netd.display(), cause(&e));
     let mut lines = super::line::Lines::connect(netd).await.map_err(fail)?;
     let call = Call::Apply { document: Document::default() };
     lines.send(&Request::from(call), &[]).await.map_err(fail)?;

@@ -3,6 +3,7 @@
 
 use crate::agent::cgroup::Cgroups;
 use crate::agent::place::Place;
+use crate::sentence::cause;
 use crate::sys::{mount, spawn};
 use nix::mount::{MntFlags, MsFlags};
 use std::ffi::{CStr, CString};
@@ -23,10 +24,11 @@ impl Launcher {
     pub fn prepare(runtime: &Path, place: &Place, cgroups: &Cgroups) -> Result<Self, String> {
         let shown = runtime.display();
         let program = mount::clone_tree(runtime, false)
-            .map_err(|e| format!("open {shown}: {e} (--runtime names ocirun)"))?;
-        mount::make_read_only(&program).map_err(|e| format!("make {shown} read-only: {e}"))?;
+            .map_err(|e| format!("open {shown}: {} (--runtime names ocirun)", cause(&e)))?;
+        mount::make_read_only(&program)
+            .map_err(|e| format!("make {shown} read-only: {}", cause(&e)))?;
         let null = File::options().read(true).write(true).open("/dev/null");
-        let null = null.map_err(|e| format!("open /dev/null: {e}"))?;
+        let null = null.map_err(|e| format!("open /dev/null: {}", cause(&e)))?;
         let namespace = namespace(place, cgroups)?;
         Ok(Self { program, namespace, null })
     }
@@ -41,7 +43,7 @@ impl Launcher {
     ) -> Result<spawn::Child, String> {
         let arguments: Result<Vec<CString>, _> =
             arguments.iter().map(|argument| CString::new(argument.as_str())).collect();
-        let arguments = arguments.map_err(|e| format!("start supervisor: {e}"))?;
+        let arguments = arguments.map_err(|e| format!("start supervisor: {}", cause(&e)))?;
         let arguments: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
         spawn::spawn(&spawn::Spawn {
             program: self.program.as_fd(),
@@ -54,7 +56,7 @@ impl Launcher {
             stderr: stderr.as_fd(),
             keep,
         })
-        .map_err(|e| format!("start supervisor: {e}"))
+        .map_err(|e| format!("start supervisor: {}", cause(&e)))
     }
 
     pub fn null(&self) -> BorrowedFd<'_> {
@@ -100,13 +102,14 @@ fn make_namespace(root: &Path, kept: &[(PathBuf, MsFlags)]) -> Result<OwnedFd, S
     for (path, flags) in kept {
         let inside = root.join(path.strip_prefix("/").unwrap_or(path));
         std::fs::create_dir_all(&inside)
-            .map_err(|e| format!("create {}: {e}", inside.display()))?;
+            .map_err(|e| format!("create {}: {}", inside.display(), cause(&e)))?;
         nix::mount::mount(Some(path), &inside, none, *flags, none).map_err(step("bind", path))?;
     }
-    std::env::set_current_dir(root).map_err(|e| format!("enter {}: {e}", root.display()))?;
+    std::env::set_current_dir(root)
+        .map_err(|e| format!("enter {}: {}", root.display(), cause(&e)))?;
     // pivot_root(2), NOTES: the old root comes to lie on the new one and is taken off it.
     nix::unistd::pivot_root(".", ".").map_err(step("pivot to", root))?;
     nix::mount::umount2(".", MntFlags::MNT_DETACH).map_err(step("detach", Path::new("/")))?;
     let namespace = File::open("/proc/thread-self/ns/mnt");
-    Ok(namespace.map_err(|e| format!("open mount namespace: {e}"))?.into())
+    Ok(namespace.map_err(|e| format!("open mount namespace: {}", cause(&e)))?.into())
 }

@@ -4,6 +4,7 @@
 //! and lets go of what is not in it. So a detach never waits for netd, and an attach does.
 
 use super::line::Lines;
+use crate::sentence::cause;
 use netd_api::{
     Attached, Call, Document, EndpointId, EndpointSpec, Failure, Reply, Request as NetdRequest,
 };
@@ -124,7 +125,8 @@ impl Keeper {
     /// Connects and hands over the whole list.
     async fn connect(&mut self) -> Result<Lines, String> {
         let name = self.socket.display().to_string();
-        let unreachable = |e: std::io::Error| format!("wait for netd: connect {name}: {e}");
+        let unreachable =
+            |e: std::io::Error| format!("wait for netd: connect {name}: {}", cause(&e));
         let mut lines = Lines::connect(&self.socket).await.map_err(unreachable)?;
         let document = Document { endpoints: self.wanted.values().cloned().collect() };
         match call(&mut lines, Call::Apply { document }).await? {
@@ -213,7 +215,7 @@ impl Keeper {
 }
 
 async fn call(lines: &mut Lines, call: Call) -> Result<(Reply, Vec<OwnedFd>), String> {
-    let lost = |e: std::io::Error| format!("wait for netd: {e}");
+    let lost = |e: std::io::Error| format!("wait for netd: {}", cause(&e));
     lines.send(&NetdRequest::from(call), &[]).await.map_err(lost)?;
     match lines.receive::<Reply>().await.map_err(lost)? {
         Some(reply) => Ok(reply),

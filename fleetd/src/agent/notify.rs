@@ -5,7 +5,8 @@ use super::context::Context;
 use super::message::What;
 use super::task::Task;
 use crate::core::run::RunId;
-use crate::image::error::Sentence;
+use crate::sentence::Sentence;
+use crate::sentence::cause;
 use crate::sys::socket;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
@@ -34,7 +35,7 @@ pub fn listen(context: &Arc<Context>, unit: &str, run: &RunId) -> Result<Task, S
     let (context, unit, run) = (context.clone(), unit.to_owned(), run.clone());
     Ok(Task::spawn(async move {
         if let Err(e) = until_ready(&context, &run, &socket).await {
-            tracing::warn!("listen for readiness of {run}: {e}");
+            tracing::warn!("listen for readiness of {run}: {}", cause(&e));
             return;
         }
         // Kept for a later fleetd; a run that is being cleared has no directory.

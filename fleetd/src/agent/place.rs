@@ -1,6 +1,7 @@
 //! Where things are kept.
 
 use crate::core::run::{RunId, file_name};
+use crate::sentence::cause;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -68,7 +69,7 @@ pub fn make_private(path: &Path) -> Result<(), String> {
         .mode(0o700)
         .recursive(true)
         .create(path)
-        .map_err(|e| format!("create {}: {e}", path.display()))
+        .map_err(|e| format!("create {}: {}", path.display(), cause(&e)))
 }
 
 /// Writes a file that is whole or not there: what a killed fleetd leaves is never half a record.
@@ -81,14 +82,14 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
         options.open(&new)?.write_all(bytes)?;
         std::fs::rename(&new, path)
     };
-    write().map_err(|e| format!("write {}: {e}", path.display()))
+    write().map_err(|e| format!("write {}: {}", path.display(), cause(&e)))
 }
 
 /// Removes a tree; one that is not there is removed already.
 pub fn remove_tree(path: &Path) -> Result<(), String> {
     match std::fs::remove_dir_all(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(format!("remove {}: {e}", path.display()))
+            Err(format!("remove {}: {}", path.display(), cause(&e)))
         }
         _ => Ok(()),
     }

@@ -10,8 +10,9 @@ use crate::core::oci::user::{self, User};
 use crate::core::run::{RunId, RunRecord};
 use crate::core::unit::container::{ContainerUnit, Network, ServiceType};
 use crate::core::{environment, run};
-use crate::image::error::Sentence;
 use crate::image::{Image, PullOptions};
+use crate::sentence::Sentence;
+use crate::sentence::cause;
 use crate::sys::{file, mount};
 use netd_api::{Attached, DnsName, EndpointId, EndpointSpec, NetworkName, PortMapping, Protocol};
 use std::fs::File;
@@ -131,7 +132,7 @@ async fn image(context: &Arc<Context>, unit: &ContainerUnit) -> Result<Image, Fa
 async fn find(context: &Arc<Context>, name: &str) -> Result<Option<Image>, String> {
     let (images, name) = (context.images.clone(), name.to_owned());
     let found = tokio::task::spawn_blocking(move || images.find(&name)).await;
-    found.map_err(|e| format!("find image: {e}"))?.map_err(|e| e.to_string())
+    found.map_err(|e| format!("find image: {}", cause(&e)))?.map_err(|e| e.to_string())
 }
 
 /// Docker's rule: the part before the first slash is a host if it has a dot, a port, or is localhost.
@@ -178,7 +179,7 @@ async fn volumes(unit: Arc<ContainerUnit>) -> Result<Vec<Tree>, Fault> {
         unit.volumes.iter().map(open).collect::<Result<Vec<Tree>, String>>()
     };
     let opened = tokio::task::spawn_blocking(open).await;
-    Ok(opened.map_err(|e| format!("open volumes: {e}"))??)
+    Ok(opened.map_err(|e| format!("open volumes: {}", cause(&e)))??)
 }
 
 /// Mounts the root and reads from it and from the host what the configuration needs.
@@ -314,14 +315,14 @@ fn make_readable(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
     make_private(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
-        .map_err(|e| format!("chmod {}: {e}", path.display()))
+        .map_err(|e| format!("chmod {}: {}", path.display(), cause(&e)))
 }
 
 fn write_readable(path: &Path, text: &str) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, text)
         .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)))
-        .map_err(|e| format!("write {}: {e}", path.display()))
+        .map_err(|e| format!("write {}: {}", path.display(), cause(&e)))
 }
 
 /// Directories of logs that are kept of a unit's earlier runs.

@@ -10,6 +10,7 @@ use crate::core::reconcile::StartError;
 use crate::core::restart;
 use crate::core::run::{RECORD_VERSION, RunId, RunRecord};
 use crate::core::unit::container::{ContainerUnit, ServiceType};
+use crate::sentence::cause;
 use crate::sys::spawn::Child;
 use fleetd_api::{EventKind, StepTime};
 use serde::Deserialize;
@@ -118,7 +119,8 @@ fn record(context: &Context, plan: &Plan) -> Result<RunRecord, String> {
 fn write_record(context: &Context, record: &RunRecord) -> Result<(), String> {
     let directory = context.place.run(&record.run);
     make_private(&directory)?;
-    let bytes = serde_json::to_vec(record).map_err(|e| format!("write run record: {e}"))?;
+    let bytes =
+        serde_json::to_vec(record).map_err(|e| format!("write run record: {}", cause(&e)))?;
     write_whole(&directory.join(super::adopt::RECORD), &bytes)
 }
 
@@ -157,7 +159,7 @@ async fn launch(
         let (context, plan, parts) = (context.clone(), plan.clone(), parts);
         tokio::task::spawn_blocking(move || prepare::root(&context, &plan, parts))
     };
-    let prepared = prepared.await.map_err(|e| format!("mount root: {e}"))??;
+    let prepared = prepared.await.map_err(|e| format!("mount root: {}", cause(&e)))??;
     record.image = Some(prepared.digest.clone());
     record.config = Some(prepared.image.clone());
     record.address = prepared.address.map(|a| a.to_string());
@@ -176,7 +178,8 @@ async fn launch(
         cpus: context.cpus,
     })?;
     record.process = config.get("process").cloned();
-    let bytes = serde_json::to_vec(&config).map_err(|e| format!("write config.json: {e}"))?;
+    let bytes =
+        serde_json::to_vec(&config).map_err(|e| format!("write config.json: {}", cause(&e)))?;
     write_whole(&directory.join("config.json"), &bytes)?;
     write_record(&context, record)?;
     let listener = match plan.unit.service.kind {
@@ -213,17 +216,17 @@ async fn create(
 ) -> Result<i32, Fault> {
     let (read, write) =
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC | nix::fcntl::OFlag::O_NONBLOCK)
-            .map_err(|e| format!("make pipe: {e}"))?;
+            .map_err(|e| format!("make pipe: {}", cause(&e)))?;
     let child = {
         let (context, plan) = (context.clone(), plan.clone());
         tokio::task::spawn_blocking(move || spawn(&context, &plan, &prepared, &write))
     };
-    let child = child.await.map_err(|e| format!("start supervisor: {e}"))??;
-    let ended = reap(child).map_err(|e| format!("watch supervisor: {e}"))?;
+    let child = child.await.map_err(|e| format!("start supervisor: {}", cause(&e)))??;
+    let ended = reap(child).map_err(|e| format!("watch supervisor: {}", cause(&e)))?;
     let mut line = String::new();
-    let mut pipe =
-        pipe::Receiver::from_owned_fd(read).map_err(|e| format!("read --ready-fd: {e}"))?;
-    pipe.read_to_string(&mut line).await.map_err(|e| format!("read --ready-fd: {e}"))?;
+    let mut pipe = pipe::Receiver::from_owned_fd(read)
+        .map_err(|e| format!("read --ready-fd: {}", cause(&e)))?;
+    pipe.read_to_string(&mut line).await.map_err(|e| format!("read --ready-fd: {}", cause(&e)))?;
     if line.is_empty() {
         // It ended without a word: its last one is on stderr.
         let _ = ended.await;
@@ -232,8 +235,8 @@ async fn create(
         let last = words.lines().last().unwrap_or("it ended without a word");
         return Err(Fault::Failed(format!("start supervisor: {last}")));
     }
-    let ready: Ready =
-        serde_json::from_str(&line).map_err(|e| format!("read the supervisor's word: {e}"))?;
+    let ready: Ready = serde_json::from_str(&line)
+        .map_err(|e| format!("read the supervisor's word: {}", cause(&e)))?;
     if let Some(error) = ready.error {
         return Err(Fault::Failed(error));
     }
@@ -260,7 +263,8 @@ fn spawn(
     make_private(&log)?;
     let cgroup = context.cgroups.make_run(run)?;
     let stderr = directory.join(STDERR);
-    let stderr = File::create(&stderr).map_err(|e| format!("create {}: {e}", stderr.display()))?;
+    let stderr =
+        File::create(&stderr).map_err(|e| format!("create {}: {}", stderr.display(), cause(&e)))?;
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let mut keep: Vec<BorrowedFd> = vec![ready.as_fd(), prepared.root.as_fd()];
     let mut arguments = Arguments(vec!["ocirun".to_owned()]);
@@ -306,7 +310,7 @@ fn reap(child: Child) -> std::io::Result<tokio::task::JoinHandle<()>> {
         if watch.readable().await.is_ok()
             && let Err(e) = crate::sys::process::reap(watch.get_ref())
         {
-            tracing::warn!("reap supervisor {}: {e}", child.pid);
+            tracing::warn!("reap supervisor {}: {}", child.pid, cause(&e));
         }
     }))
 }

@@ -1,6 +1,7 @@
 //! The client's side of a supervisor's socket (docs/design.md, "The socket").
 
 use super::line::Lines;
+use crate::sentence::cause;
 use fleetd_api::ExitReason;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,7 +71,7 @@ impl Supervisor {
         let path = run_dir.join(SOCKET);
         match Lines::connect(&path).await {
             Ok(lines) => Ok(Self { lines }),
-            Err(e) => Err(format!("connect {}: {e}", path.display())),
+            Err(e) => Err(format!("connect {}: {}", path.display(), cause(&e))),
         }
     }
 
@@ -79,7 +80,7 @@ impl Supervisor {
         request: &Request<'_>,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(Value, Vec<OwnedFd>), String> {
-        let lost = |e: std::io::Error| format!("ask supervisor: {e}");
+        let lost = |e: std::io::Error| format!("ask supervisor: {}", cause(&e));
         self.lines.send(request, descriptors).await.map_err(lost)?;
         let answer = self.lines.receive::<Answer>().await.map_err(lost)?;
         match answer {
@@ -128,7 +129,7 @@ impl Supervisor {
                 Ok(exit.code.or(exit.signal.map(|signal| 128 + signal)).unwrap_or(255))
             }
             Ok(None) => Err("wait for the program: its container has ended".to_owned()),
-            Err(e) => Err(format!("wait for the program: {e}")),
+            Err(e) => Err(format!("wait for the program: {}", cause(&e))),
         }
     }
 
@@ -165,5 +166,6 @@ struct Exit {
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|e| format!("read the supervisor's answer: {e}"))
+    serde_json::from_value(value)
+        .map_err(|e| format!("read the supervisor's answer: {}", cause(&e)))
 }

@@ -11,6 +11,7 @@ use crate::consensus::Consensus;
 use crate::events::Events;
 use crate::http::{self, Api};
 use crate::image;
+use crate::sentence::cause;
 use crate::store::{Opened, Store};
 use crate::{host, notify_systemd};
 use fleetd_api::Machine;
@@ -27,7 +28,7 @@ const CREATING: usize = 16;
 pub(super) fn run(arguments: &Daemon) -> Result<(), String> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|e| format!("start: {e}"))?;
+    let runtime = runtime.map_err(|e| format!("start: {}", cause(&e)))?;
     let result = runtime.block_on(serve(arguments));
     // Work that is under way is the next fleetd's.
     runtime.shutdown_background();
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: &Daemon) -> Result<(), String> {
 
 async fn serve(arguments: &Daemon) -> Result<(), String> {
     // First: whoever ends us before we are ready gets an orderly end, too.
-    let handler = |kind| signal(kind).map_err(|e| format!("handle signals: {e}"));
+    let handler = |kind| signal(kind).map_err(|e| format!("handle signals: {}", cause(&e)));
     let (mut terminate, mut interrupt) =
         (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
     let place = arguments.where_.place()?;
@@ -56,7 +57,8 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     let alive = found.iter().filter(|found| found.alive);
     let endpoints = alive.filter_map(|found| found.record.endpoint.clone()).collect();
     let network = Network::start(arguments.where_.netd_socket.clone(), endpoints);
-    let consensus = Consensus::local(store, decided).map_err(|e| format!("start: {e}"))?;
+    let consensus =
+        Consensus::local(store, decided).map_err(|e| format!("start: {}", cause(&e)))?;
     let (messages, queue) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
         place: place.clone(),
@@ -83,7 +85,7 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     let listener = http::bind(&place.socket())?;
     let server = tokio::spawn(http::serve(listener, http::router(api)));
     tracing::info!("listening on {}", place.socket().display());
-    notify_systemd::notify("READY=1").map_err(|e| format!("notify systemd: {e}"))?;
+    notify_systemd::notify("READY=1").map_err(|e| format!("notify systemd: {}", cause(&e)))?;
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
@@ -113,7 +115,7 @@ fn ocirun(arguments: &Daemon) -> Result<PathBuf, String> {
     if let Some(runtime) = &arguments.runtime {
         return Ok(runtime.clone());
     }
-    let own = std::env::current_exe().map_err(|e| format!("find this program: {e}"))?;
+    let own = std::env::current_exe().map_err(|e| format!("find this program: {}", cause(&e)))?;
     Ok(own.with_file_name("ocirun"))
 }
 
@@ -125,7 +127,7 @@ pub(super) fn lock(place: &Place) -> Result<(File, File), String> {
 fn lock_directory(directory: &Path) -> Result<File, String> {
     make_private(directory)?;
     let path = directory.join("fleetd.lock");
-    let fail = |e: std::io::Error| format!("lock {}: {e}", path.display());
+    let fail = |e: std::io::Error| format!("lock {}: {}", path.display(), cause(&e));
     let mut options = File::options();
     let file =
         options.read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;

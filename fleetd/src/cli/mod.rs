@@ -5,6 +5,7 @@ mod keep_cgroup;
 
 use crate::agent::cgroup::Cgroups;
 use crate::agent::place::Place;
+use crate::sentence::cause;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,7 +53,7 @@ struct Where {
 impl Where {
     fn place(&self) -> Result<Place, String> {
         let absolute = |path: &PathBuf| {
-            std::path::absolute(path).map_err(|e| format!("find {}: {e}", path.display()))
+            std::path::absolute(path).map_err(|e| format!("find {}: {}", path.display(), cause(&e)))
         };
         Ok(Place { run_dir: absolute(&self.run_dir)?, state_dir: absolute(&self.state_dir)? })
     }
@@ -97,7 +98,7 @@ fn down(where_: &Where) -> Result<(), String> {
     let cgroups = Cgroups::find(&where_.cgroup_parent)?;
     let boot_id = crate::host::boot_id()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| format!("start: {e}"))?;
+    let runtime = runtime.map_err(|e| format!("start: {}", cause(&e)))?;
     let work = crate::agent::down::down(&place, &cgroups, &where_.netd_socket, &boot_id);
     let errors = runtime.block_on(work);
     if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }

@@ -10,6 +10,7 @@ use crate::agent::adopt::RECORD;
 use crate::agent::prepare;
 use crate::agent::supervisor::{Session, Supervisor};
 use crate::core::run::RunRecord;
+use crate::sentence::cause;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -42,8 +43,9 @@ pub(super) async fn upgrade(
 ) -> Result<Response> {
     let name = checked(&name)?;
     let Query(wanted) = query?;
-    let exec: Exec = serde_json::from_str(&wanted.exec)
-        .map_err(|e| Problem::new(ProblemKind::Invalid, format!("read query exec=: {e}")))?;
+    let exec: Exec = serde_json::from_str(&wanted.exec).map_err(|e| {
+        Problem::new(ProblemKind::Invalid, format!("read query exec=: {}", cause(&e)))
+    })?;
     let asked = request.headers().get(header::UPGRADE).is_some_and(|value| value == PROTOCOL);
     if !asked {
         let text = format!("run a program: the request has no Upgrade: {PROTOCOL}");
@@ -92,7 +94,7 @@ async fn start(api: &Api, name: &UnitName, exec: &Exec) -> Result<Started> {
     let process = process(&record, exec, pid).map_err(invalid)?;
     let failed = |text: String| Answer(Problem::new(ProblemKind::Unavailable, text));
     let mut supervisor = Supervisor::connect(&run_dir).await.map_err(failed)?;
-    let broken = |e: io::Error| super::problem::internal(format!("make pipe: {e}"));
+    let broken = |e: io::Error| super::problem::internal(format!("make pipe: {}", cause(&e)));
     if exec.tty {
         let mut session = supervisor.exec(&process, &[]).await.map_err(invalid)?;
         let Some(master) = session.terminal.take() else {
@@ -149,7 +151,7 @@ fn process(record: &RunRecord, exec: &Exec, pid: i32) -> std::result::Result<Val
     }
     if let Some(user) = &exec.user {
         let path = format!("/proc/{pid}/root");
-        let root = File::open(&path).map_err(|e| format!("open {path}: {e}"))?;
+        let root = File::open(&path).map_err(|e| format!("open {path}: {}", cause(&e)))?;
         let user = prepare::look_up(&OwnedFd::from(root), Some(user))?;
         process["user"] =
             json!({ "uid": user.uid, "gid": user.gid, "additionalGids": user.groups });

@@ -1,5 +1,6 @@
 //! The socket, and who may speak on it.
 
+use crate::sentence::cause;
 use axum::Router;
 use axum::serve::Listener;
 use std::io;
@@ -14,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Listens at the path: 0600, in a private directory. A socket that an earlier fleetd left is taken
 /// over; the lock on the directory says that it is none of a living one.
 pub fn bind(path: &Path) -> Result<UnixListener, String> {
-    let fail = |e: io::Error| format!("listen on {}: {e}", path.display());
+    let fail = |e: io::Error| format!("listen on {}: {}", path.display(), cause(&e));
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(fail(e)),
         _ => {}

@@ -5,6 +5,7 @@ use super::events::lines as answer;
 use super::problem::{Result, internal};
 use super::units::{checked, unknown};
 use crate::logs;
+use crate::sentence::cause;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -35,7 +36,7 @@ pub(super) async fn lines(
     if !wanted.follow {
         let found = tokio::task::spawn_blocking(move || logs::tail(&directory, wanted.lines)).await;
         let found = found.map_err(internal)?;
-        let found = found.map_err(|e| internal(format!("read logs of {name}: {e}")))?;
+        let found = found.map_err(|e| internal(format!("read logs of {name}: {}", cause(&e))))?;
         return Ok(answer(move |mut out| async move {
             for line in &found {
                 if !out.send(line).await {

@@ -1,5 +1,7 @@
 //! What can go wrong with images, each as one sentence: verb, object, cause.
 
+pub use crate::sentence::Sentence;
+
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
@@ -34,24 +36,5 @@ impl Error {
     pub(super) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let action = action.into();
         move |cause| Self::Io { action, cause }
-    }
-}
-
-/// An I/O error as the end of our sentences: lower case, without Rust's `(os error 28)`.
-#[derive(Debug)]
-pub struct Sentence<'a>(pub &'a io::Error);
-
-impl std::fmt::Display for Sentence<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = self.0.to_string();
-        let text = text.split(" (os error").next().unwrap_or(&text);
-        let mut letters = text.chars();
-        match letters.next() {
-            // An abbreviation such as `TLS` keeps its case.
-            Some(first) if !letters.as_str().starts_with(char::is_uppercase) => {
-                write!(f, "{}{}", first.to_lowercase(), letters.as_str())
-            }
-            _ => f.write_str(text),
-        }
     }
 }
