@@ -53,7 +53,8 @@ fn a_program_that_ends_while_fleetd_is_dead_is_restarted_by_the_next_one() {
         unit.state.active == Active::Active && unit.state.pid != first
     });
     assert_eq!(again.state.restarts, 1);
-    assert_eq!(again.state.last_exit.unwrap().signal.as_deref(), Some("KILL"));
+    let exit = again.state.last_exit.unwrap();
+    assert_eq!(exit.signal.as_deref(), Some("KILL"), "{exit:?}");
 }
 
 #[test]

@@ -129,7 +129,8 @@ pub async fn ended(
 fn exit_record(directory: &Path, boot_id: &str) -> Option<ExitRecord> {
     let bytes = std::fs::read(directory.join(EXIT)).ok()?;
     let record: ExitRecord = serde_json::from_slice(&bytes).ok()?;
-    (record.boot_id == boot_id).then_some(record)
+    // The supervisor writes it as the kernel does, with hyphens; ours is systemd's form, without.
+    (record.boot_id.replace('-', "") == boot_id).then_some(record)
 }
 
 /// The end of a run that nobody saw.

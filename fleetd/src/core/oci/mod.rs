@@ -42,7 +42,7 @@ pub fn config(input: &Input) -> Result<Value, String> {
         "ociVersion": "1.3.0",
         "process": process(input, notify)?,
         "root": { "path": "rootfs", "readonly": unit.read_only },
-        "mounts": mounts::mounts(unit, input.files, notify),
+        "mounts": mounts::mounts(unit, input.files),
         "linux": {
             "cgroupsPath": input.cgroup,
             "namespaces": namespaces(&unit.network),

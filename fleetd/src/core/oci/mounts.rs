@@ -14,8 +14,8 @@ pub const RUN_FILES: [(&str, &str); 3] =
 pub const NOTIFY_DIR: &str = "/run/flotilla-notify";
 
 /// All mounts, in order. `files` are destinations that come as descriptors and are mounted
-/// read-only; `notify` is whether [`NOTIFY_DIR`] is one too.
-pub fn mounts(unit: &ContainerUnit, files: &[&str], notify: bool) -> Vec<Value> {
+/// read-only, [`NOTIFY_DIR`] among them.
+pub fn mounts(unit: &ContainerUnit, files: &[&str]) -> Vec<Value> {
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
         mount("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", SHM]),
@@ -45,9 +45,6 @@ pub fn mounts(unit: &ContainerUnit, files: &[&str], notify: bool) -> Vec<Value> 
     }
     for destination in files.iter().filter(|path| !given(path)) {
         mounts.push(bind(destination, &["ro", "nosuid", "nodev", "noexec"]));
-    }
-    if notify {
-        mounts.push(bind(NOTIFY_DIR, &["ro", "nosuid", "nodev", "noexec"]));
     }
     for volume in &unit.volumes {
         let options: &[&str] = if volume.read_only { &["rro", "nodev"] } else { &["nodev"] };
