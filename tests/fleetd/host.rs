@@ -145,10 +145,6 @@ impl Host {
         self.fleetd.as_ref().unwrap().id().cast_signed()
     }
 
-    pub(crate) fn netd_pid(&self) -> i32 {
-        self.netd.as_ref().unwrap().id().cast_signed()
-    }
-
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.run_dir().join("fleetd.sock"))
     }

@@ -216,7 +216,7 @@ async fn create(
 ) -> Result<i32, Fault> {
     let (read, write) =
         nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC | nix::fcntl::OFlag::O_NONBLOCK)
-            .map_err(|e| format!("make pipe: {}", cause(&e)))?;
+            .map_err(|e| format!("make pipe: {}", cause(e)))?;
     let child = {
         let (context, plan) = (context.clone(), plan.clone());
         tokio::task::spawn_blocking(move || spawn(&context, &plan, &prepared, &write))
