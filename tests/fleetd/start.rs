@@ -103,24 +103,24 @@ fn a_restart_replaces_the_container_and_keeps_its_log() {
 }
 
 #[test]
-fn a_replaced_file_takes_effect_with_the_next_start() {
+fn a_replaced_file_takes_effect_with_the_next_restart() {
     require!(needs());
     let host = Host::new();
     let client = host.client();
     client.launch("hello.container", &on_host("Environment=HELLO=old\n")).unwrap();
     client.wait_active("hello.container");
     let new = on_host("Environment=HELLO=new\n");
-    let submit = |desired| fleetd_api::Submit {
-        text: new.clone(),
+    let file = fleetd_api::Submit {
+        text: new,
         drop_ins: Default::default(),
         replace: true,
-        desired,
+        desired: None,
     };
-    client.submit("hello.container", &submit(None)).unwrap();
+    client.submit("hello.container", &file).unwrap();
     let unit = client.unit("hello.container");
     assert!(unit.state.message.unwrap().contains("earlier file"));
     assert!(host.fetch(8080).unwrap().starts_with("old"));
-    client.submit("hello.container", &submit(Some(DesiredState::Launched))).unwrap();
+    client.restart("hello.container").unwrap();
     host.eventually("the new file runs", |host| {
         host.fetch(8080).is_ok_and(|answer| answer.starts_with("new"))
     });
