@@ -1,7 +1,4 @@
-//! The program; everything is in the library.
-//!
-//! The entry is C's: see `sys::start`. It and the two attributes are the only things outside of `sys/`
-//! that a compiler calls unsafe.
+//! The program; everything is in the library. Its entry is C's: see `sys::start`.
 
 #![cfg_attr(not(test), no_main)]
 
@@ -11,14 +8,15 @@ use ocirun::sys::arena::Arena;
 static MEMORY: Arena = Arena::new();
 
 #[cfg(not(test))]
-// SAFETY: the one `main` of this program; the C library calls it as its standard says.
-#[unsafe(no_mangle)]
-extern "C" fn main(count: i32, list: *const *const std::ffi::c_char) -> i32 {
-    if let Err(error) = ocirun::sys::start::begin() {
-        eprintln!("ocirun: open /dev/null: {}", ocirun::error::describe(&error));
-        return 1;
+ocirun::entry!(run);
+
+#[cfg(not(test))]
+fn run(began: std::io::Result<()>, arguments: &[std::ffi::OsString]) -> i32 {
+    match began {
+        Ok(()) => ocirun::commands::main(arguments),
+        Err(error) => {
+            eprintln!("ocirun: open /dev/null: {}", ocirun::error::describe(&error));
+            1
+        }
     }
-    // SAFETY: count and list are those of the C library.
-    let arguments = unsafe { ocirun::sys::start::arguments(count, list) };
-    ocirun::commands::main(&arguments)
 }

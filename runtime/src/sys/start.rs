@@ -41,3 +41,19 @@ pub unsafe fn arguments(count: i32, list: *const *const c_char) -> Vec<OsString>
         })
         .collect()
 }
+
+/// Defines C's `main`, which begins, reads the arguments and ends with what `$run` answers:
+/// `fn(io::Result<()>, &[OsString]) -> i32`. For a program without Rust's own start (`no_main`).
+#[macro_export]
+macro_rules! entry {
+    ($run:path) => {
+        // SAFETY: the one `main` of this program; the C library calls it as its standard says.
+        #[unsafe(no_mangle)]
+        extern "C" fn main(count: i32, list: *const *const std::ffi::c_char) -> i32 {
+            let began = $crate::sys::start::begin();
+            // SAFETY: count and list are those of the C library.
+            let arguments = unsafe { $crate::sys::start::arguments(count, list) };
+            $run(began, &arguments)
+        }
+    };
+}
