@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use flotilla_tests::{need, require};
@@ -119,16 +119,14 @@ fn there_is_an_end_to_how_many_may_connect() {
 fn another_user_is_turned_away() {
     require!(need::root());
     let supervised = Plan::script("exec sleep 1000").start();
-    // Even where the files let everybody in.
+    // Even where the files let everybody in: by descriptor past the directories.
     let socket = supervised.run_dir.join("supervise.sock");
-    let open =
-        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    open(&socket, 0o666);
-    open(&supervised.run_dir, 0o755);
-    open(supervised.scratch.path(), 0o755);
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let held = fs::File::options().read(true).custom_flags(libc::O_PATH).open(socket).unwrap();
     let answer = std::thread::spawn(move || {
         sys::become_user(65534).unwrap();
-        Client::connect(&socket).receive()
+        let socket = format!("/proc/self/fd/{}", held.as_raw_fd());
+        Client::connect(Path::new(&socket)).receive()
     });
     assert!(refused(&answer.join().unwrap()).contains("user 65534 may not"));
     assert_eq!(supervised.connect().ok(json!({"op": "state"}))["status"], "running");
