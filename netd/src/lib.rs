@@ -9,7 +9,7 @@
 //! | `pool` | ready network namespaces |
 //! | `link/`, `nft/`, `conntrack` | the kernel's links, tables and connections, by `netlink/` |
 //! | `dns/`, `proxy/` | what netd serves itself: names, and ports on 127.0.0.1 |
-//! | `store` | the journal |
+//! | `store`, `lock` | the journal; one netd for each |
 //! | `notify` | the service manager |
 //! | `findings` | what stands in the way on this host |
 //! | `sysctl`, `sys/` | kernel parameters; system calls |
@@ -25,6 +25,7 @@ pub mod dns;
 pub mod engine;
 pub mod findings;
 pub mod link;
+pub mod lock;
 pub mod netlink;
 pub mod nft;
 pub mod notify;

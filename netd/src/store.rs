@@ -8,8 +8,9 @@
 //! gone with their namespaces.
 
 use crate::core::{Network, Record};
+use crate::lock;
 use netd_api::{DnsName, EndpointId};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -17,6 +18,7 @@ use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const FILE: &str = "netd.journal";
 const LOCK: &str = "netd.lock";
@@ -76,9 +78,9 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Takes the state directory for this process and reads the journal in it. A journal whose
-    /// first line cannot be read is as none.
-    pub fn open(dir: &Path) -> Result<(Self, Option<Saved>), StoreError> {
+    /// Takes the state directory for this process, waiting for an earlier one to let go of it, and
+    /// reads the journal in it. A journal whose first line cannot be read is as none.
+    pub fn open(dir: &Path, patience: Duration) -> Result<(Self, Option<Saved>), StoreError> {
         let failed = |what, path: &Path| {
             let path = path.to_owned();
             move |source| StoreError::Io { what, path, source }
@@ -89,15 +91,9 @@ impl Journal {
             .create(dir)
             .map_err(failed("create", dir))?;
         let lock_path = dir.join(LOCK);
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(failed("open", &lock_path))?;
-        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock)
-            .map_err(|_| StoreError::Locked(lock_path))?;
+        let lock = lock::take(&lock_path, patience)
+            .map_err(failed("lock", &lock_path))?
+            .ok_or(StoreError::Locked(lock_path))?;
         let path = dir.join(FILE);
         let saved = match std::fs::read(&path) {
             Ok(bytes) => parse(&bytes),

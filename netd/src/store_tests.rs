@@ -43,13 +43,13 @@ fn record(id: &str) -> Record {
 }
 
 fn read(dir: &Dir) -> Option<Saved> {
-    Journal::open(&dir.0).unwrap().1
+    Journal::open(&dir.0, Duration::ZERO).unwrap().1
 }
 
 #[test]
 fn what_was_appended_is_there_after_a_death() {
     let dir = Dir::new("append");
-    let (mut journal, none) = Journal::open(&dir.0).unwrap();
+    let (mut journal, none) = Journal::open(&dir.0, Duration::ZERO).unwrap();
     assert_eq!(none, None);
     journal.rewrite(&header(), [], []).unwrap();
     journal.append(&[Entry::Attach(record("a")), Entry::Attach(record("b"))]).unwrap();
@@ -64,7 +64,7 @@ fn what_was_appended_is_there_after_a_death() {
 #[test]
 fn a_torn_last_line_is_as_if_never_written() {
     let dir = Dir::new("torn");
-    let (mut journal, _) = Journal::open(&dir.0).unwrap();
+    let (mut journal, _) = Journal::open(&dir.0, Duration::ZERO).unwrap();
     journal.rewrite(&header(), [&record("a")], []).unwrap();
     let path = journal.path.clone();
     drop(journal);
@@ -79,10 +79,22 @@ fn a_torn_last_line_is_as_if_never_written() {
 #[test]
 fn a_second_netd_is_refused() {
     let dir = Dir::new("lock");
-    let first = Journal::open(&dir.0).unwrap();
-    assert!(matches!(Journal::open(&dir.0), Err(StoreError::Locked(_))));
+    let first = Journal::open(&dir.0, Duration::ZERO).unwrap();
+    assert!(matches!(Journal::open(&dir.0, Duration::ZERO), Err(StoreError::Locked(_))));
     drop(first);
-    assert!(Journal::open(&dir.0).is_ok());
+    assert!(Journal::open(&dir.0, Duration::ZERO).is_ok());
+}
+
+#[test]
+fn a_netd_that_is_ending_is_waited_for() {
+    let dir = Dir::new("ending");
+    let first = Journal::open(&dir.0, Duration::ZERO).unwrap();
+    let (path, patience) = (dir.0.clone(), Duration::from_secs(60));
+    let second = std::thread::spawn(move || Journal::open(&path, patience).map(drop));
+    // As `netd down` ends: the file of the lock has gone, too.
+    first.0.remove().unwrap();
+    second.join().unwrap().unwrap();
+    assert!(dir.0.join(LOCK).exists(), "the second one holds a lock without a name");
 }
 
 #[test]

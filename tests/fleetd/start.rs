@@ -83,6 +83,7 @@ fn two_starts_at_once_make_one_run() {
     let client = host.client();
     client.wait_active("hello.container");
     assert_eq!(Host::names(&host.run_dir().join("runs")).len(), 1);
+    client.wait_log("hello.container", "listening");
     assert_eq!(client.log("hello.container"), ["listening on port 8080"]);
 }
 
@@ -150,7 +151,7 @@ fn a_notify_unit_is_active_when_its_program_says_so() {
     let text = on_host("[Service]\nType=notify\n");
     client.launch("hello.container", &text).unwrap();
     client.wait_active("hello.container");
-    assert!(client.log("hello.container").iter().any(|line| line.contains("listening")));
+    client.wait_log("hello.container", "listening");
 }
 
 #[test]

@@ -175,6 +175,13 @@ impl Keeper {
         }
     }
 
+    /// Asks again on the next connection. Until then the endpoint is not wanted: a netd that had
+    /// written it down before it died holds no namespace for it, and must let go of it first.
+    fn again(&mut self, spec: EndpointSpec, answer: oneshot::Sender<AttachAnswer>) {
+        self.wanted.remove(&spec.id);
+        self.waiting.push((spec, answer));
+    }
+
     async fn attach(
         &mut self,
         lines: &mut Lines,
@@ -200,14 +207,14 @@ impl Keeper {
             }
             Ok((other, descriptors)) => {
                 let count = descriptors.len();
-                self.waiting.push((spec, answer));
+                self.again(spec, answer);
                 Err(format!(
                     "wait for netd: it answered {other:?} with {count} descriptors to attach"
                 ))
             }
             // netd died meanwhile: the same again with the next one.
             Err(lost) => {
-                self.waiting.push((spec, answer));
+                self.again(spec, answer);
                 Err(lost)
             }
         }

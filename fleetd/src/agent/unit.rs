@@ -48,6 +48,8 @@ pub struct Run {
     pub seen: Seen,
     pub record: Option<Arc<RunRecord>>,
     pub pid: Option<i32>,
+    /// READY=1 was heard. It may come before the word that the program runs.
+    pub ready: bool,
     pub health: Option<health::Record>,
     /// What the preparation waits for.
     pub waits: Option<String>,
@@ -63,6 +65,7 @@ impl Run {
             seen: Seen::Preparing { order },
             record: None,
             pid: None,
+            ready: false,
             health: None,
             waits: None,
             cancel: watch::Sender::new(false),
@@ -77,6 +80,7 @@ impl Run {
             What::StartFailed { error, kind } => self.seen = Seen::StartFailed { error, kind },
             What::Running(running) => self.runs(*running),
             What::Ready => {
+                self.ready = true;
                 if let Seen::Running { ready, .. } = &mut self.seen {
                     *ready = true;
                 }
@@ -100,10 +104,8 @@ impl Run {
         let Running { record, pid, since, ready, listener } = running;
         self.waits = None;
         self.pid = Some(pid);
-        // READY=1 may have come before this did.
-        let earlier = matches!(self.seen, Seen::Running { ready: true, .. });
-        self.seen =
-            Seen::Running { order: record.order, since, ready: ready || earlier, asked: false };
+        let ready = ready || self.ready;
+        self.seen = Seen::Running { order: record.order, since, ready, asked: false };
         self.record = Some(Arc::new(record));
         self.tasks.extend(listener);
     }
@@ -172,3 +174,7 @@ impl Unit {
         self.life.message.clone()
     }
 }
+
+#[cfg(test)]
+#[path = "unit_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use crate::agent::cgroup::Cgroups;
 use crate::agent::context::{Context, now};
 use crate::agent::launcher::Launcher;
 use crate::agent::network::Network;
-use crate::agent::place::{Place, make_private};
+use crate::agent::place::make_private;
 use crate::agent::{Agent, adopt};
 use crate::consensus::Consensus;
 use crate::events::Events;
@@ -16,8 +16,7 @@ use crate::store::{Opened, Store};
 use crate::{host, notify_systemd};
 use fleetd_api::Machine;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
@@ -41,7 +40,7 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     let (mut terminate, mut interrupt) =
         (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
     let place = arguments.where_.place()?;
-    let _lock = lock(&place)?;
+    let _lock = super::lock::lock(&place)?;
     for directory in [place.runs(), place.lives(), place.layers()] {
         make_private(&directory)?;
     }
@@ -117,26 +116,4 @@ fn ocirun(arguments: &Daemon) -> Result<PathBuf, String> {
     }
     let own = std::env::current_exe().map_err(|e| format!("find this program: {}", cause(&e)))?;
     Ok(own.with_file_name("ocirun"))
-}
-
-/// One fleetd for each directory. Held for as long as the files are.
-pub(super) fn lock(place: &Place) -> Result<(File, File), String> {
-    Ok((lock_directory(&place.run_dir)?, lock_directory(&place.state_dir)?))
-}
-
-fn lock_directory(directory: &Path) -> Result<File, String> {
-    make_private(directory)?;
-    let path = directory.join("fleetd.lock");
-    let fail = |e: std::io::Error| format!("lock {}: {}", path.display(), cause(&e));
-    let mut options = File::options();
-    let file =
-        options.read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;
-    match crate::sys::file::try_lock(&file) {
-        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Err(format!(
-            "lock {}: another fleetd uses it (end that one, or name other directories)",
-            directory.display()
-        )),
-        Err(e) => Err(fail(e)),
-        Ok(()) => Ok(file),
-    }
 }

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod keep_cgroup;
+mod lock;
 
 use crate::agent::cgroup::Cgroups;
 use crate::agent::place::Place;
@@ -94,7 +95,7 @@ pub fn main() -> ExitCode {
 
 fn down(where_: &Where) -> Result<(), String> {
     let place = where_.place()?;
-    let _lock = daemon::lock(&place)?;
+    let _lock = lock::lock(&place)?;
     let cgroups = Cgroups::find(&where_.cgroup_parent)?;
     let boot_id = crate::host::boot_id()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

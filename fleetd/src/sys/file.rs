@@ -16,3 +16,8 @@ pub fn open_in_root(root: impl AsFd, path: &str) -> io::Result<OwnedFd> {
 pub fn try_lock(file: impl AsFd) -> io::Result<()> {
     Ok(flock(file, FlockOperation::NonBlockingLockExclusive)?)
 }
+
+/// flock(2): takes the lock for this process; waits for as long as another has it.
+pub fn lock(file: impl AsFd) -> io::Result<()> {
+    Ok(flock(file, FlockOperation::LockExclusive)?)
+}

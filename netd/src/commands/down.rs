@@ -3,6 +3,7 @@
 use super::{CommandError, socket, system};
 use crate::cli::Arguments;
 use crate::link::{self, Refused};
+use crate::lock;
 use crate::netlink::{Connection, Family};
 use crate::nft::Nftables;
 use crate::store::{self, Journal, Saved};
@@ -21,7 +22,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     if !arguments.state_dir.exists() {
         return Ok(());
     }
-    let (journal, saved) = Journal::open(&arguments.state_dir)?;
+    let (journal, saved) = Journal::open(&arguments.state_dir, lock::PATIENCE)?;
     if let Some(saved) = saved {
         let this_boot = saved.header.boot_id == store::boot_id()?;
         if this_boot {

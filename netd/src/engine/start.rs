@@ -9,6 +9,7 @@ use crate::core::recover::{Labelled, recover};
 use crate::core::{Binding, Desired, Network, Record, choose_subnet};
 use crate::dns::{SharedZone, Zone};
 use crate::link::{self, Refused};
+use crate::lock;
 use crate::netlink::{Connection, Family};
 use crate::nft::{self, Nftables};
 use crate::pool::{Pool, Target};
@@ -70,7 +71,7 @@ pub struct Started {
 /// Makes the kernel match the journal. Everything is done in the calling thread's network
 /// namespace.
 pub fn start(settings: &Settings) -> Result<Started, StartError> {
-    let (mut journal, saved) = Journal::open(&settings.state_dir)?;
+    let (mut journal, saved) = Journal::open(&settings.state_dir, lock::PATIENCE)?;
     let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
     let header = header(settings, saved.as_ref(), &mut route)?;
     let network = header.network.clone();

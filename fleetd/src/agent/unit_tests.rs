@@ -1,0 +1,42 @@
+use super::*;
+use crate::core::run::RECORD_VERSION;
+
+fn running(run: &RunId) -> What {
+    let record = RunRecord {
+        version: RECORD_VERSION,
+        boot_id: String::new(),
+        run: run.clone(),
+        unit: "a.container".to_owned(),
+        hash: String::new(),
+        order: 3,
+        begun: 1,
+        image: None,
+        config: None,
+        endpoint: None,
+        address: None,
+        unenforced: Vec::new(),
+        process: None,
+        steps: Vec::new(),
+    };
+    What::Running(Box::new(Running { record, pid: 7, since: 2, ready: false, listener: None }))
+}
+
+fn told(words: impl FnOnce(&RunId) -> Vec<What>) -> Seen {
+    let id = RunId::new("a.container", 1, 1);
+    let mut run = Run::new(id.clone(), 3);
+    words(&id).into_iter().for_each(|what| run.take(what, None));
+    run.seen
+}
+
+#[test]
+fn readiness_counts_whether_it_comes_before_or_after_the_word_that_the_program_runs() {
+    let ready = Seen::Running { order: 3, since: 2, ready: true, asked: false };
+    assert_eq!(told(|id| vec![What::Ready, running(id)]), ready);
+    assert_eq!(told(|id| vec![running(id), What::Ready]), ready);
+}
+
+#[test]
+fn a_program_that_has_not_said_so_is_not_ready() {
+    let silent = Seen::Running { order: 3, since: 2, ready: false, asked: false };
+    assert_eq!(told(|id| vec![running(id)]), silent);
+}
