@@ -68,6 +68,14 @@ impl Pool {
         thread.spawn(move || fill(&shared, maker)).map(drop)
     }
 
+    /// Waits until the first one is ready, but no longer than `patience`: the first namespaces after
+    /// a boot can take a tenth of a second, and nobody's container should.
+    pub fn warm_up(&self, patience: Duration) {
+        let cold = |s: &mut State| s.size > 0 && s.ready.is_empty();
+        // Whoever takes from an empty pool is told what is wrong with it.
+        drop(self.0.changed.wait_timeout_while(self.lock(), patience, cold));
+    }
+
     /// Takes a namespace, and says whether it was ready; otherwise waits until one is made. The
     /// next one is made after [`Self::refill`]: making it holds locks of the kernel that whoever
     /// uses this one needs first.

@@ -23,6 +23,10 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long the start waits for the first namespace of the pool.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 /// What the operator chose.
 #[derive(Debug, Clone)]
@@ -122,6 +126,7 @@ pub fn start(settings: &Settings) -> Result<Started, StartError> {
     engine.replace_tables()?;
     engine.open_all()?;
     engine.pool.start().map_err(system("start a thread"))?;
+    engine.pool.warm_up(WARM_UP);
     Ok(Started { gateway: network.gateway(), engine, inbox, zone, proxies: server })
 }
 

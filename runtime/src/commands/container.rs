@@ -105,6 +105,7 @@ impl Request {
             preserve_fds: self.preserve_fds,
             new_keyring: self.new_keyring,
             death_signal: None,
+            timed: false,
         };
         let launched = launch::launch(&self.spec, options)?;
         for warning in &launched.warnings {

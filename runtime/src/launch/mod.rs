@@ -44,6 +44,9 @@ pub struct Options<'a> {
     pub new_keyring: bool,
     /// The kernel sends this to the container's first process when the caller ends.
     pub death_signal: Option<i32>,
+    /// Take the time of each step, see [`Launched::steps`]. Not every machine can read the clock
+    /// without a system call.
+    pub timed: bool,
 }
 
 /// When the program is executed.
@@ -75,22 +78,29 @@ pub struct Launched {
 #[derive(Debug)]
 struct Steps {
     list: Vec<(&'static str, Duration)>,
-    last: Instant,
+    /// None: nobody wants to know.
+    last: Option<Instant>,
 }
 
 impl Steps {
+    fn begin(timed: bool) -> Self {
+        Self { list: Vec::new(), last: timed.then(Instant::now) }
+    }
+
     /// The step that ends now.
     fn mark(&mut self, name: &'static str) {
-        let now = Instant::now();
-        self.list.push((name, now - self.last));
-        self.last = now;
+        if let Some(last) = &mut self.last {
+            let now = Instant::now();
+            self.list.push((name, now - *last));
+            *last = now;
+        }
     }
 }
 
 /// Starts a container. On return the first process is at work on its own set-up; see
 /// [`Launched::wait_exec`].
 pub fn launch(spec: &Spec, options: Options<'_>) -> Result<Launched> {
-    let mut steps = Steps { list: Vec::with_capacity(5), last: Instant::now() };
+    let mut steps = Steps::begin(options.timed);
 
     spec::validate::spec(spec)?;
     let state = hooks::State::new(spec, options.id, options.bundle);
@@ -161,7 +171,7 @@ fn attend(
 }
 
 impl Launched {
-    /// How long each step took so far, in order.
+    /// How long each step took so far, in order; nothing without [`Options::timed`].
     pub fn steps(&self) -> &[(&'static str, Duration)] {
         &self.steps.list
     }

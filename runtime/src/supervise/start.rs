@@ -252,6 +252,7 @@ fn launch(
             preserve_fds: 0,
             new_keyring: true,
             death_signal: Some(libc::SIGKILL),
+            timed: true,
         },
     )?;
     launched.wait_exec()?;
