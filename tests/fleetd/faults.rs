@@ -1,6 +1,7 @@
 //! The daemons die at any moment; containers do not notice, and nothing is lost or left behind.
 
 use crate::host::{HELLO, Host, needs, on_host};
+use crate::kernel::{self, Kernel};
 use fleetd_api::{Active, DesiredState};
 use flotilla_tests::require;
 use std::time::Duration;
@@ -131,9 +132,15 @@ fn rounds(usual: u32) -> u32 {
     std::env::var("FLOTILLA_FAULTS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
 }
 
+fn seed() -> u64 {
+    let given = std::env::var("FLOTILLA_SEED").ok().and_then(|n| n.parse().ok());
+    given.unwrap_or(u64::from(std::process::id())) | 1
+}
+
 #[test]
 fn daemons_killed_at_random_moments_lose_nothing_and_leave_nothing() {
     require!(needs());
+    require!(kernel::needs());
     random_kills(rounds(20));
 }
 
@@ -141,6 +148,7 @@ fn daemons_killed_at_random_moments_lose_nothing_and_leave_nothing() {
 #[ignore = "long"]
 fn daemons_killed_at_random_moments_a_hundred_times() {
     require!(needs());
+    require!(kernel::needs());
     random_kills(rounds(100));
 }
 
@@ -148,9 +156,10 @@ fn daemons_killed_at_random_moments_a_hundred_times() {
 /// where it was asked to be, one that was not touched runs on, and nothing is left over.
 fn random_kills(rounds: u32) {
     let mut host = Host::new();
-    let seed = std::process::id() | 1;
-    println!("seed {seed}");
-    let mut random = Random(u64::from(seed));
+    let seed = seed();
+    println!("seed {seed} (FLOTILLA_SEED={seed} repeats it)");
+    let mut random = Random(seed);
+    let (files, mounts) = (kernel::files(&host), kernel::mounts());
     let client = host.client();
     client.launch("steady.container", &HELLO.replace("8080:8080", "8081:8080")).unwrap();
     let steady = client.wait_active("steady.container").state.pid;
@@ -161,7 +170,9 @@ fn random_kills(rounds: u32) {
         launched = !launched;
         let desired = if launched { DesiredState::Launched } else { DesiredState::Loaded };
         host.client().desire("hello.container", desired).unwrap();
-        pause(Duration::from_micros(random.below(60_000)));
+        // A start takes from 5 ms to some 100, by the machine: some faults fall into it anywhere.
+        let longest = [5_000, 20_000, 80_000][random.below(3) as usize];
+        pause(Duration::from_micros(random.below(longest)));
         let (fleetd, netd) = [(true, false), (false, true), (true, true)][random.below(3) as usize];
         if fleetd {
             host.kill_fleetd();
@@ -184,13 +195,17 @@ fn random_kills(rounds: u32) {
         });
         let expected = if launched { 2 } else { 1 };
         host.eventually(&format!("nothing is left over: {at}"), |host| {
-            host.traces().len() == expected * 4
+            host.traces().len() == expected * 4 && Kernel::now() == Kernel::of(expected)
         });
     }
     let client = host.client();
-    client.stop("hello.container").unwrap();
-    client.stop("steady.container").unwrap();
+    client.destroy("hello.container").unwrap();
+    client.destroy("steady.container").unwrap();
+    host.eventually("both units have gone", |host| host.client().units().is_empty());
     host.assert_clear();
+    host.eventually("the kernel has nothing of them", |_| Kernel::now() == Kernel::of(0));
+    kernel::assert_files(&host, &files);
+    assert_eq!(kernel::mounts(), mounts, "a mount is left, or has gone");
 }
 
 /// A moment that is not an event: the fault falls anywhere.

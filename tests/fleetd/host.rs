@@ -113,7 +113,8 @@ impl Host {
     pub(crate) fn start_netd(&mut self) {
         let mut command = Command::new(programs::path("netd"));
         command.arg("--run-dir").arg(self.run_dir()).arg("--state-dir").arg(self.state_dir());
-        command.args(["--bridge", BRIDGE, "--subnet", "10.77.0.0/24", "--pool", "2"]);
+        command.args(["--bridge", BRIDGE, "--subnet", "10.77.0.0/24"]);
+        command.arg("--pool").arg(crate::kernel::POOL.to_string());
         command.arg("--resolv-conf").arg("/dev/null");
         self.netd = Some(self.started(command));
     }

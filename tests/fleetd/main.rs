@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod admin;
 mod bad_input;
 mod client;
 mod faults;
 mod health;
 mod host;
+mod kernel;
 mod limits;
 mod output;
 mod restart;

@@ -13,11 +13,13 @@
 //! }
 //! ```
 
+mod demo;
 pub mod need;
 pub mod programs;
 mod scratch;
 pub mod sys;
 
+pub use demo::demo;
 pub use scratch::Scratch;
 
 /// Goes on with the value of an `Ok`, or leaves the test as skipped with the reason of an `Err`.

@@ -106,3 +106,10 @@ fn a_restart_of_the_daemons_leaves_containers_running() {
     assert!(!lives(before), "the container outlived its cgroup's unit");
     uninstall();
 }
+
+#[test]
+fn the_demo_runs_beside_systemd() {
+    require!(need::systemd());
+    let words = flotilla_tests::demo().unwrap();
+    assert!(words.contains("127.0.0.1: hello from ") && words.contains("\ndone: "), "{words}");
+}

@@ -47,7 +47,7 @@ pub async fn down(place: &Place, cgroups: &Cgroups, netd: &Path, boot_id: &str) 
         // netd that comes later is told by the next fleetd, or taken down itself.
         tracing::info!("{error}");
     }
-    let rest = [place.runs(), place.lives(), place.layers(), place.state_dir.join("logs")];
+    let rest = [place.runs(), place.lives(), place.layers(), place.all_logs()];
     let rest = rest.into_iter().chain(["root", "ocirun"].map(|name| place.run_dir.join(name)));
     errors.extend(rest.filter_map(|path| remove_tree(&path).err()));
     let _ = std::fs::remove_file(place.socket());

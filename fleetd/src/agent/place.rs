@@ -41,9 +41,14 @@ impl Place {
         self.layers().join(run.as_str())
     }
 
+    /// A directory per unit.
+    pub fn all_logs(&self) -> PathBuf {
+        self.state_dir.join("logs")
+    }
+
     /// The logs of a unit: a directory for each of its latest runs.
     pub fn logs(&self, unit: &str) -> PathBuf {
-        self.state_dir.join("logs").join(file_name(unit))
+        self.all_logs().join(file_name(unit))
     }
 
     pub fn log(&self, unit: &str, run: &RunId) -> PathBuf {

@@ -41,7 +41,7 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
         (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
     let place = arguments.where_.place()?;
     let _lock = super::lock::lock(&place)?;
-    for directory in [place.runs(), place.lives(), place.layers()] {
+    for directory in [place.runs(), place.lives(), place.layers(), place.all_logs()] {
         make_private(&directory)?;
     }
     let (store, opened) =
