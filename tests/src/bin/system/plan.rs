@@ -33,9 +33,19 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) programs: Vec<Program>,
+    /// Those of `make soak`.
+    pub(crate) long: bool,
 }
 
+/// How much longer a test of `make soak` may take than another one.
+const LONG: u64 = 40;
+
 impl Plan {
+    /// The seconds that a test may take where an ordinary one gets `seconds`.
+    pub(crate) fn deadline(&self, seconds: u64) -> u64 {
+        if self.long { seconds * LONG } else { seconds }
+    }
+
     /// What a test is called in records and reports.
     pub(crate) fn name(program: &Program, test: &str) -> String {
         format!("{}::{test}", program.name)
@@ -47,7 +57,7 @@ impl Plan {
 
     pub(crate) fn of(&self, kinds: &[Kind]) -> Self {
         let programs = self.programs.iter().filter(|p| kinds.contains(&p.kind)).cloned().collect();
-        Self { programs }
+        Self { programs, long: self.long }
     }
 
     /// Keeps the tests whose name contains `part`.
@@ -87,7 +97,7 @@ pub(crate) fn make(messages: &Path, ignored: bool) -> Result<Plan, String> {
         };
     }
     programs.retain(|program| !program.tests.is_empty());
-    Ok(Plan { programs })
+    Ok(Plan { programs, long: ignored })
 }
 
 /// The test program that one of Cargo's messages announces, without its tests.
@@ -162,8 +172,10 @@ mod tests {
             kind: Kind::System,
             tests: tests.iter().map(|&test| test.to_owned()).collect(),
         };
-        let whole =
-            Plan { programs: vec![program("netd", &["a", "b"]), program("x", &["netd_c"])] };
+        let whole = Plan {
+            programs: vec![program("netd", &["a", "b"]), program("x", &["netd_c"])],
+            long: false,
+        };
         let names = |part: &str| {
             let mut plan = whole.clone();
             plan.retain(part);

@@ -14,7 +14,7 @@ use crate::report::Report;
 use crate::sys;
 use crate::vm::{self, Kernel, Machine};
 
-/// How long a test may take on the host, in seconds.
+/// How long an ordinary test may take on the host, in seconds.
 const DEADLINE: u64 = 90;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
@@ -112,7 +112,7 @@ fn on_host(
     let mut command = Command::new(own);
     command
         .arg("place")
-        .args(["--deadline", &DEADLINE.to_string()])
+        .args(["--deadline", &plan.deadline(DEADLINE).to_string()])
         .arg("--plan")
         .arg(folder.join("plan"))
         .arg("--records")
@@ -123,7 +123,7 @@ fn on_host(
         .env("FLOTILLA_SCRATCH", &scratch);
     sys::dies_with_parent(&mut command);
     let mut child = command.spawn().map_err(|e| format!("start the tests: {e}"))?;
-    let silence = |_: Option<&Record>| Duration::from_secs(DEADLINE + 60);
+    let silence = |_: Option<&Record>| Duration::from_secs(plan.deadline(DEADLINE) + 60);
     let end = follow::follow(&mut child, &mut records, silence, |record| {
         take(place, record, report);
     })?;

@@ -101,7 +101,7 @@ pub(crate) fn run(
     let kernel = &machine.kernel.directory;
     let image = folder.join("initramfs");
     let init = programs().join("guest-init");
-    initramfs::write(&image, &init, &kernel.join("boot"), &config(machine)?)?;
+    initramfs::write(&image, &init, &kernel.join("boot"), &config(machine, plan)?)?;
     let console = folder.join("console");
     let vmlinuz = kernel.join("vmlinuz");
     let boot = Boot {
@@ -121,7 +121,7 @@ pub(crate) fn run(
         let silence = |last: Option<&Record>| match (last, accelerator) {
             (None, Accelerator::Kvm) => BOOT_KVM,
             (None, Accelerator::Tcg) => BOOT,
-            (Some(_), _) => Duration::from_secs(DEADLINE + 60),
+            (Some(_), _) => Duration::from_secs(plan.deadline(DEADLINE) + 60),
         };
         let (mut begun, mut done) = (false, false);
         let end = follow::follow(&mut child, &mut records, silence, |record| {
@@ -143,7 +143,7 @@ fn programs() -> PathBuf {
 }
 
 /// What `guest-init` is to do.
-fn config(machine: &Machine) -> Result<String, String> {
+fn config(machine: &Machine, plan: &Plan) -> Result<String, String> {
     let own = std::env::current_exe().map_err(|e| format!("find this program: {e}"))?;
     let kernel = &machine.kernel;
     let modules = kernel.directory.join("lib/modules");
@@ -163,7 +163,13 @@ fn config(machine: &Machine) -> Result<String, String> {
         let _ = writeln!(text, "env {name}={value}");
     }
     let _ = writeln!(text, "run {}", own.display());
-    let deadline = DEADLINE.to_string();
+    // What a developer says to a test.
+    for name in ["FLOTILLA_FAULTS", "FLOTILLA_SEED"] {
+        if let Ok(value) = std::env::var(name) {
+            let _ = writeln!(text, "env {name}={value}");
+        }
+    }
+    let deadline = plan.deadline(DEADLINE).to_string();
     let options = [
         ("clean", "yes"),
         ("deadline", &deadline),
