@@ -400,7 +400,7 @@ fn stop(context: Arc<Context>, name: &str, unit: &mut Unit) {
     let record = run.record.as_ref();
     let image = record.and_then(|record| record.config.as_ref());
     let (signal, timeout) = stop_words(loaded.as_deref(), image);
-    let message = format!("sends signal {signal}");
+    let message = format!("asks it to end: {}", crate::core::status::signal_name(signal));
     context.event(name, EventKind::Step { step: "stop".to_owned(), message });
     let (directory, id) = (context.place.run(&run.id), run.id.clone());
     tokio::spawn(async move {
