@@ -146,6 +146,17 @@ impl Host {
         self.fleetd.as_ref().unwrap().id().cast_signed()
     }
 
+    pub(crate) fn netd_pid(&self) -> i32 {
+        self.netd.as_ref().unwrap().id().cast_signed()
+    }
+
+    /// The supervisor of the one run that there is.
+    pub(crate) fn only_supervisor(&self) -> i32 {
+        let run = Self::names(&self.run_dir().join("runs")).pop_first().unwrap();
+        let processes = self.cgroup().join(run).join("supervisor/cgroup.procs");
+        std::fs::read_to_string(processes).unwrap().trim().parse().unwrap()
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.run_dir().join("fleetd.sock"))
     }

@@ -11,6 +11,7 @@ mod faults;
 mod health;
 mod host;
 mod kernel;
+mod leaks;
 mod limits;
 mod output;
 mod restart;

@@ -34,6 +34,7 @@ pub(crate) enum Kind {
 pub(crate) struct Plan {
     pub(crate) programs: Vec<Program>,
     /// Those of `make soak`.
+    #[serde(default)]
     pub(crate) long: bool,
 }
 
