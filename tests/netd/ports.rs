@@ -134,17 +134,19 @@ fn a_udp_client_that_never_stops_meets_the_new_container() {
     let world = World::new();
     let mut client = world.client();
     let socket = world.neighbour.run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
-    for round in 0..3 {
-        let id = format!("web{round}:1");
+    for name in ["web0", "web1", "web2"] {
+        let id = format!("{name}:1");
         let (attached, inside) = client.attach(spec(&id, &[udp(8080, 80)]));
-        serve_udp(&inside, 80, "web");
+        serve_udp(&inside, 80, name);
         let address = v4(attached.endpoint.address);
-        // The flow of the last round is forgotten in the background: a datagram may go with it.
+        // The flow of the last round is forgotten in the background, and until then the old
+        // container may answer; a datagram may go with it.
         world.eventually("the client meets the new container", |_| {
             socket.set_read_timeout(Some(crate::traffic::SILENCE)).unwrap();
             socket.send_to(b"hello", (HOST, 8080)).unwrap();
             let mut buffer = [0; 100];
-            socket.recv_from(&mut buffer).is_ok()
+            let heard = socket.recv_from(&mut buffer);
+            heard.is_ok_and(|(length, _)| buffer[..length].starts_with(name.as_bytes()))
         });
         assert!(ask_udp_on(&socket, HOST, 8080).is_ok(), "{address}");
         client.detach(&id);
