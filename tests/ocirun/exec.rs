@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use flotilla_tests::require;
+use flotilla_tests::{need, require};
 use serde_json::json;
 
 use crate::bundle::{Bundle, stderr, stdout};
@@ -94,4 +94,31 @@ fn an_exec_into_a_stopped_container_is_refused() {
     bundle.quietly(&["run", "--keep", &bundle.id]).unwrap();
     let output = bundle.exec(&[&bundle.id, "true"]);
     assert!(stderr(&output).contains("container not running"), "{output:?}");
+}
+
+/// What systemd does, and podman: out of the container's cgroup, which then hands its controllers on.
+const MOVES_IN: &str = "{ mkdir /sys/fs/cgroup/inner && echo 0 > /sys/fs/cgroup/inner/cgroup.procs \
+     && echo +hugetlb > /sys/fs/cgroup/cgroup.subtree_control; } > /ready 2>&1; exec sleep 1000";
+
+#[test]
+fn an_exec_goes_where_the_first_process_is_when_the_cgroup_may_have_none() {
+    let mut bundle = require!(Bundle::new());
+    require!(need::controller("hugetlb"));
+    for mount in bundle.config["mounts"].as_array_mut().unwrap() {
+        if mount["type"] == "cgroup" {
+            mount["options"] = json!(["nosuid", "noexec", "nodev"]);
+        }
+    }
+    bundle.config["linux"]["resources"]["unified"] = json!({"hugetlb.2MB.max": "max"});
+    let ready = bundle.root().join("ready");
+    nix::unistd::mkfifo(&ready, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    bundle.set_script(MOVES_IN);
+    bundle.write_config();
+    bundle.quietly(&["run", "--detach", &bundle.id]).unwrap();
+    assert_eq!(fs::read_to_string(&ready).unwrap(), "");
+    let inside = stdout(&bundle.exec(&[&bundle.id, "grep", "^0::", "/proc/self/cgroup"]));
+    assert_eq!(inside, "0::/inner");
+    // The caller is where it was, and so is a program of its own.
+    let here = fs::read_to_string("/proc/self/cgroup").unwrap();
+    assert!(!here.contains(&bundle.id), "{here}");
 }

@@ -186,3 +186,32 @@ fn a_program_that_cannot_begin_holds_up_nobody() {
     other.ok(json!({"op": "stop", "timeout_ms": 0}));
     assert_eq!(supervised.wait_record()["signal"], 9);
 }
+
+#[test]
+fn a_program_goes_where_the_first_process_is_when_the_cgroup_may_have_none() {
+    require!(need::root());
+    require!(need::controller("hugetlb"));
+    let mut plan = Plan::script(
+        "{ mkdir /sys/fs/cgroup/inner && echo 0 > /sys/fs/cgroup/inner/cgroup.procs \
+         && echo +hugetlb > /sys/fs/cgroup/cgroup.subtree_control; } > /tmp/ready 2>&1; exec sleep 1000",
+    );
+    let ready = plan.root().join("tmp/ready");
+    nix::unistd::mkfifo(&ready, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    plan.config["linux"]["resources"] = json!({"unified": {"hugetlb.2MB.max": "max"}});
+    plan.config["mounts"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}));
+    let mut supervised = plan.start();
+    assert_eq!(fs::read_to_string(&ready).unwrap(), "");
+    let mut client = supervised.connect();
+    for number in 1..=2 {
+        let running = client.exec(script("grep ^0:: /proc/self/cgroup"));
+        assert_eq!(granted(client.receive())["exec"], number);
+        assert_eq!(running.stdout(), "0::/inner\n");
+        assert_eq!(client.receive()["exit"]["code"], 0);
+    }
+    client.ok(json!({"op": "stop", "timeout_ms": 0}));
+    assert_eq!(supervised.wait_record()["signal"], 9);
+    assert!(!supervised.cgroup("payload").exists());
+}

@@ -27,7 +27,7 @@ pub(crate) struct Plan {
 
 const APPLETS: &[&str] = &[
     "sh", "cat", "sleep", "echo", "seq", "true", "false", "kill", "id", "stty", "ls", "head", "dd",
-    "yes", "grep", "tr", "test", "tail", "wc", "ip", "readlink", "sed", "tty",
+    "yes", "grep", "tr", "test", "tail", "wc", "ip", "readlink", "sed", "tty", "mkdir",
 ];
 
 impl Plan {

@@ -1,4 +1,7 @@
 //! Where cgroup2 is on this host, and where in it a container's cgroup is.
+//!
+//! A container may have made cgroups inside its own and moved its processes there (systemd does, and
+//! engines that run in a container): [`of_process`] finds them.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -70,6 +73,31 @@ pub fn relative(configured: Option<&str>, id: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Where below `container`, a cgroup's absolute path, the process is; empty for the cgroup itself.
+///
+/// The number may be another process's by now: then the answer is where that one is, or an error,
+/// but never a place outside of the container's cgroup.
+pub(super) fn of_process(container: &Path, pid: i32) -> Result<PathBuf> {
+    let table = PathBuf::from(format!("/proc/{pid}/cgroup"));
+    let text = file::read_whole(file::here(), &table, 1 << 20)
+        .doing(format_args!("read {}", table.display()))?;
+    let (_, mount) = mount()?;
+    inside(&String::from_utf8_lossy(&text), &mount, container).ok_or_else(|| {
+        Error::new(format_args!(
+            "find the cgroup of process {pid}: it is not inside {}",
+            container.display()
+        ))
+    })
+}
+
+/// The line of cgroup2 in the text of `/proc/PID/cgroup` (cgroups(7)), relative to `container`.
+fn inside(table: &str, mount: &Path, container: &Path) -> Option<PathBuf> {
+    let path = Path::new(table.lines().find_map(|line| line.strip_prefix("0::/"))?);
+    let plain = path.components().all(|component| matches!(component, Component::Normal(_)));
+    let found = mount.join(path);
+    plain.then(|| found.strip_prefix(container).ok().map(Path::to_owned)).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +120,28 @@ mod tests {
         assert_eq!(path("").unwrap(), Path::new("id"));
         for bad in ["/", ".", "../a", "a/../../b", "/..", "a\0", "system.slice:x:y"] {
             assert!(path(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_inside_of_the_containers_cgroup_or_nowhere() {
+        let (mount, container) = (Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/a/c"));
+        let place = |text: &str| inside(text, mount, container);
+        let hybrid = "5:pids:/a/c/no\n1:name=systemd:/\n0::/a/c/init.scope\n";
+        assert_eq!(place(hybrid), Some(PathBuf::from("init.scope")));
+        assert_eq!(place("0::/a/c/b/d\n"), Some(PathBuf::from("b/d")));
+        assert_eq!(place("0::/a/c\n"), Some(PathBuf::new()));
+        for outside in [
+            "0::/\n",
+            "0::/a\n",
+            "0::/a/cc\n",
+            "0::/a/c/../b\n",
+            "0::/../a/c/b\n",
+            "0::a/c/b\n",
+            "1:name=systemd:/a/c/b\n",
+            "",
+        ] {
+            assert_eq!(place(outside), None, "{outside:?}");
         }
     }
 }

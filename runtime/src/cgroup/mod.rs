@@ -9,7 +9,7 @@ pub mod location;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Result};
 use crate::plan::limits::Setting;
 use crate::sys::{bpf, file};
 
@@ -95,4 +95,19 @@ fn load_device_filter(program: &[bpf::Instruction]) -> Result<OwnedFd> {
 pub fn open(path: &Path) -> Result<OwnedFd> {
     file::openat(file::here(), path, libc::O_RDONLY | libc::O_DIRECTORY, 0)
         .doing(format_args!("open the cgroup {}", path.display()))
+}
+
+/// Opens the cgroup that a container's process is in, which lies below the container's own.
+pub fn open_inner(container: &Path, pid: i32) -> Result<OwnedFd> {
+    let inner = location::of_process(container, pid)?;
+    if inner.as_os_str().is_empty() {
+        return Err(Error::new(format_args!(
+            "find the cgroup of process {pid}: it is not below {}",
+            container.display()
+        )));
+    }
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+    let resolve = file::RESOLVE_BENEATH | file::RESOLVE_NO_SYMLINKS | file::RESOLVE_NO_XDEV;
+    file::openat2(open(container)?.as_fd(), &inner, flags, 0, resolve)
+        .doing(format_args!("open the cgroup {}", container.join(&inner).display()))
 }

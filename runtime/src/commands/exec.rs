@@ -63,7 +63,13 @@ pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
         (own_console, console) = (Some(ours), Some(childs));
     }
     let foreground = if detach { None } else { Some(Foreground::begin()?) };
-    let target = Target { id, pidfd: container.as_fd(), spec: &spec, cgroup: &record.cgroup };
+    let target = Target {
+        id,
+        pid: record.pid,
+        pidfd: container.as_fd(),
+        spec: &spec,
+        cgroup: &record.cgroup,
+    };
     let options = join::Options {
         stdio: None,
         console: console.as_ref().map(AsFd::as_fd),

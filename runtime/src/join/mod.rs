@@ -19,7 +19,9 @@ use crate::sys::{file, identity as ids, process};
 /// The container to join.
 pub struct Target<'a> {
     pub id: &'a str,
-    /// Its first process, held by a descriptor, so that no other process can take its number.
+    /// Its first process.
+    pub pid: i32,
+    /// The same, held by a descriptor, so that no other process can take its place.
     pub pidfd: BorrowedFd<'a>,
     /// Its `config.json`, for its namespaces and seccomp.
     pub spec: &'a Spec,
@@ -73,13 +75,13 @@ pub fn join(target: &Target<'_>, process: &Process, options: Options<'_>) -> Res
     if kinds.contains(&NamespaceKind::Pid) {
         wardrobe.wear(NamespaceKind::Pid, target.pidfd)?;
     }
-    let cloned = process::clone(0, Some(cgroup.as_fd()));
+    let cloned = clone_into(target, cgroup.as_fd());
     if let Ok(None) = cloned {
         let entry = Entry { joined, in_user_namespace, console: options.console };
         child_side(&program, target.pidfd, &entry, &child);
     }
     let restored = wardrobe.restore();
-    let Some(born) = cloned.map_err(|error| refused(&error, target))? else {
+    let Some(born) = cloned? else {
         return Err(Error::new("clone the process: the copy came back"));
     };
     drop(child);
@@ -96,13 +98,26 @@ pub fn join(target: &Target<'_>, process: &Process, options: Options<'_>) -> Res
     }
 }
 
-fn refused(error: &std::io::Error, target: &Target<'_>) -> Error {
+/// A copy of this process in the container's cgroup.
+///
+/// Software that hands its controllers on to cgroups of its own inside has moved out of the
+/// container's: no process may be there any more (cgroups(7), "no internal processes"). The place
+/// for another is then where the first one went.
+fn clone_into(target: &Target<'_>, cgroup: BorrowedFd<'_>) -> Result<Option<process::Child>> {
+    match process::clone(0, Some(cgroup)) {
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+            let inner = cgroup::open_inner(target.cgroup, target.pid)
+                .map_err(|fault| refused(&error).hint(fault))?;
+            process::clone(0, Some(inner.as_fd())).map_err(|error| refused(&error))
+        }
+        cloned => cloned.map_err(|error| refused(&error)),
+    }
+}
+
+fn refused(error: &std::io::Error) -> Error {
     let fault = Error::io("clone a process into the container", error);
     match error.raw_os_error() {
-        Some(libc::EBUSY) => fault.hint(format_args!(
-            "the cgroup {} has cgroups of its own inside",
-            target.cgroup.display()
-        )),
+        Some(libc::EBUSY) => fault.hint("its cgroup has cgroups of its own inside"),
         Some(libc::EAGAIN) => fault.hint("its pids limit is reached"),
         _ => fault,
     }

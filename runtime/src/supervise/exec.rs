@@ -66,6 +66,7 @@ impl Supervisor {
         process.oom_score_adj = process.oom_score_adj.or(of_container).or(self.container.oom_score);
         let target = Target {
             id: &self.container.identity.id,
+            pid: self.container.pid,
             pidfd: self.container.pidfd.as_fd(),
             spec: &spec,
             cgroup: self.container.cgroup.path(),
