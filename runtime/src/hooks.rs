@@ -1,16 +1,17 @@
 //! `hooks`: runs the administrator's programs and waits for them (config.md, "POSIX-platform Hooks").
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 
 use crate::error::{Doing, Error, Result};
 use crate::spec::{Hook, Spec, VERSION};
-use crate::sys::{process, signal};
+use crate::sys::{descriptor, process, signal};
 
 /// What a hook reads from its standard input: the container's state (runtime.md, "State").
 pub struct State(Value);
@@ -63,13 +64,12 @@ fn one(hook: &Hook, state: &str) -> Result<()> {
     if let Some((name, rest)) = hook.args.split_first() {
         command.arg0(name).args(rest);
     }
-    command.env_clear().stdin(Stdio::piped());
+    // A file and no pipe: a hook need not read it, and must not hold us up then, however long it is.
+    let mut input = File::from(descriptor::memory_file(c"state").doing("make its input")?);
+    input.write_all(state.as_bytes()).and_then(|()| input.rewind()).doing("write its input")?;
+    command.env_clear().stdin(input);
     command.envs(hook.env.iter().filter_map(|entry| entry.split_once('=')));
     let mut child = command.spawn().doing("start it")?;
-    if let Some(mut input) = child.stdin.take() {
-        // A hook need not read its input.
-        let _ = input.write_all(state.as_bytes());
-    }
     if let Some(seconds) = hook.timeout {
         end_in_time(&mut child, seconds)?;
     }

@@ -93,3 +93,19 @@ fn a_hook_that_takes_too_long_is_ended() {
     bundle.set_script("true");
     assert!(bundle.fault().ends_with("it took longer than 1 s"));
 }
+
+#[test]
+fn a_long_state_reaches_a_hook_and_waits_for_none() {
+    let mut bundle = require!(Bundle::new());
+    // More than a pipe holds.
+    bundle.config["annotations"] = json!({"long": "x".repeat(200_000)});
+    bundle.config["hooks"]["prestart"] = json!([note(&bundle, "prestart")]);
+    bundle.prints("true");
+    let notes = fs::read_to_string(bundle.path().join("notes")).unwrap();
+    assert!(notes.contains(&"x".repeat(200_000)), "{} bytes came", notes.len());
+    // One that reads nothing and does not end is ended in time.
+    bundle.config["hooks"]["prestart"] =
+        json!([{"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]);
+    let fault = bundle.fault();
+    assert_eq!(fault, "run hooks.prestart[0] /bin/sleep: it took longer than 1 s");
+}
