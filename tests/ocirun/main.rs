@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attack_procfs;
 mod attacks;
 mod bundle;
 mod calls;

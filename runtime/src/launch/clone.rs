@@ -96,7 +96,7 @@ impl Wardrobe {
 }
 
 /// The name below `/proc/PID/ns`.
-fn file_name(kind: NamespaceKind) -> &'static str {
+pub(super) fn file_name(kind: NamespaceKind) -> &'static str {
     match kind {
         NamespaceKind::Mount => "mnt",
         NamespaceKind::Network => "net",

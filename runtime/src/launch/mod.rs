@@ -6,6 +6,7 @@
 pub mod channel;
 pub(crate) mod clone;
 pub mod identity;
+mod namespaces;
 mod prepare;
 
 use std::os::fd::{BorrowedFd, OwnedFd};

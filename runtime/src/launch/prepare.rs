@@ -1,10 +1,9 @@
 //! Everything that can be decided, opened and compiled before there is a process.
 
-use std::fmt::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use super::{Options, channel};
+use super::{Options, channel, namespaces};
 use crate::cgroup::{Cgroup, device_filter};
 use crate::error::{Doing, Error, Result};
 use crate::init::Init;
@@ -13,9 +12,9 @@ use crate::init::program::Program;
 use crate::plan::devices;
 use crate::plan::limits::Setting;
 use crate::plan::mount_options::{self, Bind, MountOptions};
-use crate::plan::namespaces::{Namespaces, flag, name};
+use crate::plan::namespaces::Namespaces;
 use crate::spec::linux::NamespaceKind;
-use crate::spec::{Linux, Mount, Resources, Spec};
+use crate::spec::{Mount, Resources, Spec};
 use crate::sys::bpf::Instruction;
 use crate::sys::mount::{self, MountAttr};
 use crate::sys::{file, identity};
@@ -48,8 +47,8 @@ pub(super) fn prepare<'a>(
 ) -> Result<Prepared<'a>> {
     let Some(process) = &spec.process else { return Err(Error::new("process: is missing")) };
     let linux = spec.linux();
-    let mut namespaces = Namespaces::of(linux)?;
-    let new_user = namespaces.makes(NamespaceKind::User);
+    let mut kinds = Namespaces::of(linux)?;
+    let new_user = kinds.makes(NamespaceKind::User);
     let mut warnings = Vec::new();
 
     let root = root(spec, &mut options)?;
@@ -61,7 +60,8 @@ pub(super) fn prepare<'a>(
             destination.display()
         )));
     }
-    let (worn, joined) = join(&mut namespaces, options.netns.take(), new_user)?;
+    let (worn, joined) = namespaces::join(&mut kinds, options.netns.take(), new_user)?;
+    namespaces::check_settings(spec, worn.iter().chain(&joined))?;
     let program = Program::new(spec, process, &options, new_user, &mut warnings)?;
     let nodes = devices::nodes(linux)?;
     let resources = linux.resources.clone().unwrap_or_default();
@@ -71,9 +71,9 @@ pub(super) fn prepare<'a>(
         id: options.id,
         cgroups_path: linux.cgroups_path.as_deref(),
         resources,
-        new_namespaces: namespaces.new,
+        new_namespaces: kinds.new,
         worn,
-        time_offsets: time_offsets(linux),
+        time_offsets: namespaces::time_offsets(linux),
         init: Init {
             spec,
             id: options.id,
@@ -194,55 +194,6 @@ fn apply(tree: &OwnedFd, options: &MountOptions, given: bool) -> Result<()> {
     } else {
         change(false, MountAttr { propagation, ..own })
     }
-}
-
-type Opened = Vec<(NamespaceKind, OwnedFd)>;
-
-/// Opens the namespaces to join: those that the parent wears while it clones, and those that the
-/// child joins itself. From inside a new user namespace none of the host's could be joined.
-fn join(
-    namespaces: &mut Namespaces<'_>,
-    mut netns: Option<OwnedFd>,
-    new_user: bool,
-) -> Result<(Opened, Opened)> {
-    if netns.is_some() {
-        if !namespaces.has(NamespaceKind::Network) {
-            return Err(Error::new(
-                "join the network namespace: a descriptor was given, but linux.namespaces has no network",
-            ));
-        }
-        if namespaces.makes(NamespaceKind::Network) {
-            namespaces.new &= !flag(NamespaceKind::Network);
-            namespaces.joined.push((NamespaceKind::Network, Path::new("")));
-        }
-    }
-    let (mut worn, mut joined) = (Vec::new(), Vec::new());
-    for (kind, path) in &namespaces.joined {
-        let opened = match netns.take_if(|_| *kind == NamespaceKind::Network) {
-            Some(netns) => netns,
-            None => open_namespace(*kind, path)?,
-        };
-        let by_parent = matches!(kind, NamespaceKind::Pid | NamespaceKind::Time) || new_user;
-        if by_parent { &mut worn } else { &mut joined }.push((*kind, opened));
-    }
-    Ok((worn, joined))
-}
-
-fn open_namespace(kind: NamespaceKind, path: &Path) -> Result<OwnedFd> {
-    let doing = format!("open the {} namespace {}", name(kind), path.display());
-    let opened = file::openat(file::here(), path, libc::O_RDONLY, 0).doing(&doing)?;
-    match file::namespace_type(opened.as_fd()) {
-        Ok(found) if found == flag(kind) => Ok(opened),
-        Ok(_) => Err(Error::new(format_args!("{doing}: it is of another type"))),
-        Err(_) => Err(Error::new(format_args!("{doing}: it is no namespace"))),
-    }
-}
-
-fn time_offsets(linux: &Linux) -> String {
-    linux.time_offsets.iter().fold(String::new(), |mut text, (clock, offset)| {
-        let _ = writeln!(text, "{clock} {} {}", offset.secs, offset.nanosecs);
-        text
-    })
 }
 
 /// A detached mount of a device node of the host that is the device it should be. A name in /dev

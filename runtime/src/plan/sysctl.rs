@@ -36,6 +36,19 @@ pub fn path(key: &str) -> String {
     }
 }
 
+/// The kind of namespace that has the setting at a path below `/proc/sys`.
+pub fn owner(path: &str) -> Option<NamespaceKind> {
+    if path.starts_with("net/") {
+        Some(NamespaceKind::Network)
+    } else if IPC.contains(&path) || path.starts_with("fs/mqueue/") {
+        Some(NamespaceKind::Ipc)
+    } else if path == "kernel/domainname" || path == "kernel/hostname" {
+        Some(NamespaceKind::Uts)
+    } else {
+        None
+    }
+}
+
 /// Refuses a setting that would change the host, and one that could be read as two.
 pub fn check(key: &str, value: &str, namespaces: &Namespaces<'_>) -> Result<()> {
     let refuse = |why: &str| Err(Error::new(format_args!("linux.sysctl[{key:?}]: {why}")));
@@ -47,13 +60,7 @@ pub fn check(key: &str, value: &str, namespaces: &Namespaces<'_>) -> Result<()> 
     if value.contains(['\n', '\0']) {
         return refuse("a value has one line");
     }
-    let owner = if path.starts_with("net/") {
-        NamespaceKind::Network
-    } else if IPC.contains(&path.as_str()) || path.starts_with("fs/mqueue/") {
-        NamespaceKind::Ipc
-    } else if path == "kernel/domainname" || path == "kernel/hostname" {
-        NamespaceKind::Uts
-    } else {
+    let Some(owner) = owner(&path) else {
         return refuse("not a setting of a namespace: it would change the host");
     };
     if !namespaces.has(owner) {
