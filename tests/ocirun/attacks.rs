@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 
-use flotilla_tests::{programs, require};
+use flotilla_tests::require;
 use serde_json::json;
 
 use crate::bundle::{Bundle, mounts, stderr, stdout};
@@ -18,7 +18,7 @@ fn canary(bundle: &Bundle) -> std::path::PathBuf {
 }
 
 #[test]
-fn cve_2019_19921_proc_and_sys_must_be_directories() {
+fn cve_2019_19921_cve_2023_27561_cve_2023_28642_proc_and_sys_must_be_directories() {
     for name in ["proc", "sys"] {
         let mut bundle = require!(Bundle::new());
         bundle.config["root"]["readonly"] = json!(false);
@@ -97,32 +97,6 @@ fn cve_2024_21626_no_working_directory_outside_of_the_container() {
 }
 
 #[test]
-fn cve_2019_5736_the_executable_cannot_be_opened_for_writing() {
-    let mut bundle = require!(Bundle::new());
-    let own = fs::read(programs::path("ocirun")).unwrap();
-    // The program is ocirun itself, by way of an interpreter line.
-    let script = bundle.root().join("bin/again");
-    fs::write(&script, "#!/proc/self/exe\n").unwrap();
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    bundle.config["process"]["args"] = json!(["/bin/again"]);
-    let _ = bundle.run();
-    // A loop inside tries to write to every executable that it sees, while others join.
-    let all = json!(["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN"]);
-    bundle.config["process"]["capabilities"] =
-        json!({"bounding": all, "permitted": all, "effective": all});
-    bundle.set_script(
-        "while :; do for e in /proc/[0-9]*/exe; do test -w $e && (echo x >> $e) 2>/dev/null; done; done",
-    );
-    bundle.write_config();
-    bundle.quietly(&["run", "--detach", &bundle.id]).unwrap();
-    for _ in 0..50 {
-        stdout(&bundle.exec(&[&bundle.id, "true"]));
-    }
-    bundle.delete();
-    assert!(fs::read(programs::path("ocirun")).unwrap() == own, "the executable has changed");
-}
-
-#[test]
 fn cve_2022_29162_nothing_is_inheritable_that_is_not_configured() {
     let mut bundle = require!(Bundle::new());
     bundle.start_sleeping();
@@ -168,16 +142,88 @@ fn cve_2025_24965_files_that_are_made_are_never_links() {
     let mut bundle = require!(Bundle::new());
     let canary = canary(&bundle);
     bundle.config["root"]["readonly"] = json!(false);
-    // A bind of a file onto a dangling link: its target must not appear in the host.
+    // Dangling links of the image: their targets must not appear in the host.
     let target = canary.join("made");
     symlink(&target, bundle.root().join("file")).unwrap();
-    bundle.push(
-        "/mounts",
-        json!({"destination": "/file", "type": "bind", "source": canary.join("ptmx"), "options": ["bind"]}),
-    );
+    symlink(&canary, bundle.root().join("directory")).unwrap();
     bundle.set_script("true");
-    assert!(bundle.fault().starts_with("mount /file: "));
-    assert!(!target.exists());
+    let good = bundle.config.clone();
+    let file = canary.join("ptmx");
+    let bind = json!({"destination": "/file", "type": "bind", "source": file, "options": ["bind"]});
+    for (pointer, value) in [
+        ("/mounts/7", bind),
+        ("/mounts/7", json!({"destination": "/file", "type": "tmpfs", "source": "t"})),
+        ("/mounts/7", json!({"destination": "/directory/made", "type": "tmpfs", "source": "t"})),
+        ("/linux/devices/0", json!({"type": "p", "path": "/file"})),
+        ("/linux/devices/0", json!({"type": "p", "path": "/directory/made"})),
+        ("/linux/devices/0", json!({"type": "p", "path": "/directory/made/pipe", "uid": 1})),
+        ("/process/cwd", json!("/directory/made")),
+        ("/process/cwd", json!("/file")),
+    ] {
+        bundle.config = good.clone();
+        match pointer {
+            "/mounts/7" => bundle.push("/mounts", value.clone()),
+            "/linux/devices/0" => bundle.config["linux"]["devices"] = json!([value.clone()]),
+            _ => bundle.config["process"]["cwd"] = value.clone(),
+        }
+        // An error, or what is made lies in the root file system.
+        let output = bundle.run();
+        assert!(output.status.success() || output.stderr.starts_with(b"ocirun: "), "{output:?}");
+        assert!(!target.exists(), "{value}");
+        assert_eq!(fs::read_dir(&canary).unwrap().count(), 1, "{value}");
+    }
+}
+
+#[test]
+fn cve_2021_43784_what_is_long_is_whole_or_refused() {
+    let mut bundle = require!(Bundle::new());
+    let good = bundle.config.clone();
+    // Whole: more than fits in the 16 bits of a length.
+    let long = "x".repeat(100_000);
+    bundle.config["process"]["env"].as_array_mut().unwrap().push(json!(format!("LONG={long}")));
+    assert_eq!(bundle.prints("echo ${#LONG}"), "100000");
+    // Refused: cut off after 64 KiB each of these would be something else that is there.
+    let padding = "/".repeat(1 << 16);
+    for (pointer, value) in [
+        ("/linux/namespaces/1/path", format!("/proc/self/ns/net{padding}/nothing")),
+        ("/root/path", format!("rootfs{padding}nothing")),
+        ("/process/cwd", format!("/bin{padding}nothing")),
+        ("/mounts/0/destination", format!("/proc{padding}/nothing/../..")),
+        ("/mounts/6/destination", format!("/tmp/{}", "n".repeat(1 << 16))),
+        ("/linux/cgroupsPath", format!("/{}", "n".repeat((1 << 16) + 10))),
+    ] {
+        bundle.config = good.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        match bundle.config.pointer_mut(parent).unwrap() {
+            serde_json::Value::Array(list) => list[key.parse::<usize>().unwrap()] = json!(value),
+            object => object[key] = json!(value),
+        }
+        bundle.set_script("true");
+        assert!(bundle.fault().len() > 10, "{pointer}");
+        bundle.assert_nothing_left();
+    }
+}
+
+/// A map of so many lines of one id each.
+fn map(count: u32, first: u32) -> serde_json::Value {
+    (0..count).map(|n| json!({"containerID": n, "hostID": first + 2 * n, "size": 1})).collect()
+}
+
+#[test]
+fn cve_2021_43784_a_long_map_is_whole_or_refused() {
+    let mut bundle = require!(Bundle::new());
+    for name in ["proc", "sys", "dev"] {
+        fs::create_dir(bundle.root().join(name)).unwrap();
+    }
+    bundle.push("/linux/namespaces", json!({"type": "user"}));
+    bundle.config["linux"]["gidMappings"] = map(200, 100_000);
+    bundle.config["linux"]["uidMappings"] = map(200, 100_000);
+    assert_eq!(bundle.prints("wc -l < /proc/self/uid_map; wc -l < /proc/self/gid_map"), "200\n200");
+    bundle.config["linux"]["uidMappings"] = map(340, 1_000_000_000);
+    let fault = bundle.fault();
+    assert!(fault.contains("uid_map") && fault.contains("5670 bytes long"), "{fault}");
+    bundle.config["linux"]["uidMappings"] = map(5000, 1_000_000_000);
+    assert_eq!(bundle.fault(), "linux.uidMappings: has more than 340 entries");
 }
 
 #[test]

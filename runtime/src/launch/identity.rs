@@ -10,6 +10,9 @@ use crate::spec::Spec;
 use crate::spec::linux::{IdMapping, NamespaceKind};
 use crate::sys::file;
 
+/// The kernel takes a map that is shorter than a page of memory.
+const SMALLEST_PAGE: usize = 4096;
+
 /// Writes the maps of a new user namespace (user_namespaces(7)); false if there is none.
 pub(super) fn map(spec: &Spec, pid: i32) -> Result<bool> {
     let linux = spec.linux();
@@ -17,8 +20,17 @@ pub(super) fn map(spec: &Spec, pid: i32) -> Result<bool> {
         return Ok(false);
     }
     for (name, map) in [("gid_map", &linux.gid_mappings), ("uid_map", &linux.uid_mappings)] {
-        write(pid, name, &lines(map))
-            .map_err(|error| Error::io(format_args!("write the container's {name}"), &error))?;
+        let lines = lines(map);
+        write(pid, name, &lines).map_err(|error| {
+            let fault = Error::io(format_args!("write the container's {name}"), &error);
+            match error.raw_os_error() {
+                Some(libc::EINVAL) if lines.len() >= SMALLEST_PAGE => fault.hint(format_args!(
+                    "it is {} bytes long, and the kernel takes less than a page",
+                    lines.len()
+                )),
+                _ => fault,
+            }
+        })?;
     }
     Ok(true)
 }
