@@ -242,6 +242,32 @@ fn cve_2026_30892_a_user_is_the_one_that_is_written_or_an_error() {
 }
 
 #[test]
+fn cve_2024_40635_a_user_that_calls_take_for_unchanged_is_refused() {
+    let mut bundle = require!(Bundle::new());
+    let no_user = json!(4_294_967_295_u32);
+    for field in ["uid", "gid", "additionalGids"] {
+        bundle.config["process"]["user"] = json!({"uid": 5, "gid": 5});
+        bundle.config["process"]["user"][field] =
+            if field == "additionalGids" { json!([7, no_user]) } else { no_user.clone() };
+        bundle.set_script("id");
+        assert_eq!(bundle.fault(), format!("process.user.{field}: must be 0 to 4294967294"));
+    }
+    for text in ["4294967296", "-1", "18446744073709551616"] {
+        bundle.config["process"]["user"] =
+            json!({"uid": serde_json::from_str::<serde_json::Value>(text).unwrap(), "gid": 0});
+        assert!(bundle.fault().contains("process.user.uid: invalid "), "{text}");
+    }
+    // The same in a document of exec.
+    bundle.config["process"]["user"] = json!({"uid": 5, "gid": 5});
+    bundle.start_sleeping();
+    let document = bundle.path().join("process.json");
+    let process = json!({"cwd": "/", "args": ["/bin/id"], "user": {"uid": no_user, "gid": 5}});
+    fs::write(&document, process.to_string()).unwrap();
+    let said = stderr(&bundle.exec(&["--process", document.to_str().unwrap(), &bundle.id]));
+    assert!(said.contains("process.user.uid: must be 0 to 4294967294"), "{said}");
+}
+
+#[test]
 fn an_id_with_a_path_in_it_is_refused_by_every_command() {
     let bundle = require!(Bundle::new());
     bundle.write_config();

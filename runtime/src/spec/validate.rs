@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 use serde_json::Value;
 
 use super::linux::{IdMapping, NamespaceKind};
+use super::process::User;
 use super::{Linux, Process, Spec};
 use crate::error::{Error, Result};
 use crate::plan::capabilities::CapabilitySets;
@@ -55,6 +56,7 @@ pub fn process(process: &Process) -> Result<()> {
     if !process.cwd.is_absolute() {
         return fault("process.cwd", "must be absolute");
     }
+    user(&process.user)?;
     for (field, list) in [("args", &process.args), ("env", &process.env)] {
         if let Some(index) = list.iter().position(|text| text.contains('\0')) {
             return fault(format_args!("process.{field}[{index}]"), "has a NUL in it");
@@ -75,6 +77,17 @@ pub fn process(process: &Process) -> Result<()> {
     ] {
         if value.as_ref().is_some_and(is_something) {
             return fault(format_args!("process.{field}"), NOT_YET);
+        }
+    }
+    Ok(())
+}
+
+/// System calls take 4294967295 for "leave it as it is": such a user would be root.
+fn user(user: &User) -> Result<()> {
+    let groups = user.additional_gids.iter().map(|gid| ("additionalGids", *gid));
+    for (field, id) in [("uid", user.uid), ("gid", user.gid)].into_iter().chain(groups) {
+        if id == u32::MAX {
+            return fault(format_args!("process.user.{field}"), "must be 0 to 4294967294");
         }
     }
     Ok(())
@@ -172,7 +185,7 @@ fn namespaces(spec: &Spec, linux: &Linux, namespaces: &Namespaces<'_>) -> Result
     Ok(())
 }
 
-/// The kernel's own limit for lines of a map is 340, within one page.
+/// The kernel's own limit for lines of a map is 340.
 fn mapping(place: &str, map: &[IdMapping]) -> Result<()> {
     if map.is_empty() {
         return fault(place, "is missing: a new user namespace needs it");
