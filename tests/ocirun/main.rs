@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attack_procfs;
+mod attack_races;
 mod attacks;
 mod bundle;
 mod calls;
