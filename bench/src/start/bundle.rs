@@ -17,7 +17,7 @@ const ARCHITECTURES: [&str; 3] = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARC
 
 /// Writes both documents.
 pub(super) fn write(stage: &Stage, with_seccomp: bool) -> Result<(), String> {
-    let mut spec = template::spec(false);
+    let mut spec = template::spec(false).map_err(|error| error.to_string())?;
     // crun before 1.9 refuses a document of 1.1 or newer; nothing in this one is.
     spec.oci_version = "1.0.2".to_owned();
     if let Some(root) = &mut spec.root {

@@ -18,12 +18,11 @@ pub(super) fn run(_: &Global, words: &[OsString]) -> Result<i32> {
         return Err(Error::new(format_args!("{word:?}: one argument too many")));
     }
     let path = arguments.path("bundle").unwrap_or_else(|| ".".into()).join("config.json");
-    let text = serde_json::to_string_pretty(&template::spec(true)).map_err(Error::new)?;
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(&path)
-        .and_then(|mut file| file.write_all(format!("{text}\n").as_bytes()))
+        .and_then(|mut file| file.write_all(template::TEXT.as_bytes()))
         .doing(format_args!("write {}", path.display()))?;
     Ok(0)
 }

@@ -5,7 +5,7 @@ use crate::spec::template;
 
 /// The template with one value replaced.
 fn with(pointer: &str, value: Value) -> Result<()> {
-    let mut document = serde_json::to_value(template::spec(false)).unwrap();
+    let mut document = serde_json::to_value(template::spec(false).unwrap()).unwrap();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let parent = document.pointer_mut(parent).unwrap();
     match parent {
@@ -17,7 +17,7 @@ fn with(pointer: &str, value: Value) -> Result<()> {
 
 #[test]
 fn the_template_is_valid() {
-    spec(&template::spec(false)).unwrap();
+    spec(&template::spec(false).unwrap()).unwrap();
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn every_fault_is_one_sentence_with_the_fields_name() {
 
 #[test]
 fn a_user_namespace_needs_maps_that_hold_its_root() {
-    let mut document = serde_json::to_value(template::spec(false)).unwrap();
+    let mut document = serde_json::to_value(template::spec(false).unwrap()).unwrap();
     document["linux"]["namespaces"] = json!([{"type":"mount"},{"type":"user"},{"type":"uts"}]);
     let judge = |document: &Value| spec(&serde_json::from_value(document.clone()).unwrap());
     assert!(judge(&document).is_err());
