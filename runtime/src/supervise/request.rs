@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ pub(super) enum Request {
         timeout_ms: Option<Option<u64>>,
     },
     Exec {
+        #[serde(deserialize_with = "process")]
         process: Box<Process>,
     },
     Attach,
@@ -54,6 +56,13 @@ pub(super) enum Request {
 /// Tells `null` from a missing field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
     Option::<u64>::deserialize(deserializer).map(Some)
+}
+
+/// By way of a text: a tagged enum is read from a tree of values, and the code that reads a process
+/// from that would be in the program beside the code that reads it from a text.
+fn process<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Process>, D::Error> {
+    let text = Value::deserialize(deserializer)?.to_string();
+    load::parse(text.as_bytes()).map_err(|error| D::Error::custom(error.within("process")))
 }
 
 /// Reads one line.
