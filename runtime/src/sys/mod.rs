@@ -19,6 +19,8 @@ pub mod socket;
 pub mod start;
 pub mod terminal;
 pub mod until_exec;
+#[cfg(all(panic = "abort", target_env = "musl"))]
+mod unwinder;
 
 use std::ffi::CString;
 use std::io;
