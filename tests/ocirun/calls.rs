@@ -1,4 +1,5 @@
-//! What a start costs, in system calls: a number that does not depend on the machine's load.
+//! What the program costs, in numbers that do not depend on the machine's load: the system calls of a
+//! start, and its size, which is memory of every host.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +11,23 @@ use crate::bundle::Bundle;
 
 /// The committed figure, of all processes of a `run` of /bin/true over the template.
 const MOST: usize = 300;
+
+/// The committed figure, in bytes, on x86_64.
+const LARGEST: usize = 1_000_000;
+
+#[test]
+fn the_program_is_small() {
+    let program = fs::read(programs::path("ocirun")).unwrap();
+    // A note that glibc's start files have.
+    let is_glibc = program.windows(14).any(|text| text == b".note.ABI-tag\0");
+    if !cfg!(target_arch = "x86_64") || is_glibc {
+        println!("SKIPPED: the figure is of a program for x86_64 with musl");
+        return;
+    }
+    let size = program.len();
+    println!("{size} bytes");
+    assert!(size <= LARGEST, "{size} bytes, at most {LARGEST} are allowed");
+}
 
 #[test]
 fn a_run_takes_few_system_calls() {
