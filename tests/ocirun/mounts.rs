@@ -208,22 +208,75 @@ fn a_container_sees_its_own_cgroup_only() {
     assert_eq!(inside.lines().next(), Some("1"), "{inside}");
 }
 
+/// So many layers of an overlay, each with a file, as the option that names them.
+fn layers(bundle: &Bundle, count: usize) -> String {
+    let layers: Vec<String> = (0..count)
+        .map(|number| {
+            let layer = bundle.path().join(format!("a-layer-with-a-long-name-{number}"));
+            fs::create_dir_all(&layer).unwrap();
+            fs::write(layer.join(number.to_string()), "").unwrap();
+            layer.to_str().unwrap().to_owned()
+        })
+        .collect();
+    format!("lowerdir={}", layers.join(":"))
+}
+
 #[test]
-fn a_long_option_string_reaches_the_file_system() {
+fn a_long_option_string_reaches_the_file_system_with_all_others() {
     let mut bundle = require!(Bundle::new());
-    let mut layers = Vec::new();
-    for number in 0..12 {
-        let layer = bundle.path().join(format!("a-layer-with-a-long-name-{number}"));
-        fs::create_dir(&layer).unwrap();
-        fs::write(layer.join(number.to_string()), "").unwrap();
-        layers.push(layer.to_str().unwrap().to_owned());
+    bundle.config["root"]["readonly"] = json!(false);
+    let place = bundle.config["mounts"].as_array().unwrap().len();
+    let mut options = vec![layers(&bundle, 12)];
+    bundle.push("/mounts", json!({"destination": "/o", "type": "overlay", "source": "overlay"}));
+    bundle.config["mounts"][place]["options"] = json!(options);
+    assert_eq!(bundle.prints("ls /o | wc -l"), "12");
+    options.extend(["ro", "nodev", "strictatime", "nosymfollow", "shared"].map(str::to_owned));
+    bundle.config["mounts"][place]["options"] = json!(options);
+    let table = bundle.prints("cat /proc/self/mountinfo");
+    let line = table.lines().find(|line| line.contains(" /o ")).unwrap();
+    for word in ["ro", "nodev", "nosymfollow"] {
+        assert!(options_of(line).contains(&word), "{word}: {line}");
     }
+    assert!(!line.contains("relatime") && line.contains(" shared:"), "{line}");
+}
+
+fn options_of(line: &str) -> Vec<&str> {
+    line.split(' ').nth(5).unwrap().split(',').collect()
+}
+
+#[test]
+fn options_that_the_kernel_would_cut_off_are_refused() {
+    let mut bundle = require!(Bundle::new());
     bundle.config["root"]["readonly"] = json!(false);
     bundle.push(
         "/mounts",
-        json!({"destination": "/o", "type": "overlay", "source": "overlay", "options": ["ro", format!("lowerdir={}", layers.join(":"))]}),
+        json!({"destination": "/o", "type": "overlay", "source": "overlay", "options": [layers(&bundle, 150)]}),
     );
-    assert_eq!(bundle.prints("ls /o | wc -l"), "12");
+    bundle.set_script("true");
+    let fault = bundle.fault();
+    assert!(fault.starts_with("mount /o: its options are "), "{fault}");
+}
+
+#[test]
+fn every_option_of_the_features_document_is_taken() {
+    let mut bundle = require!(Bundle::new());
+    let features = bundle.ocirun(&["features"]);
+    let features: serde_json::Value = serde_json::from_slice(&features.stdout).unwrap();
+    let binds = ["bind", "rbind"].map(|word| json!(word));
+    bundle.config["root"]["readonly"] = json!(false);
+    for word in features["mountOptions"].as_array().unwrap() {
+        if binds.contains(word) {
+            continue;
+        }
+        bundle.push(
+            "/mounts",
+            json!({"destination": format!("/m/{}", word.as_str().unwrap()), "type": "tmpfs", "source": "t", "options": [word]}),
+        );
+    }
+    let table = bundle.prints("cat /proc/self/mountinfo");
+    assert!(options(&table, "/m/iversion").contains(",rw,"), "{table}");
+    assert!(options(&table, "/m/sync").contains(",sync,"), "{table}");
+    assert!(options(&table, "/m/rro").contains(",ro,"), "{table}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod devices;
 mod inside;
 mod masks;
 pub mod mounts;
+mod old_mount;
 pub mod program;
 mod root;
 mod system;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Init;
 use super::inside::{self, Kind, Links};
+use super::old_mount;
 use crate::error::{Doing, Error, Result, describe};
 use crate::plan::mount_options::MountOptions;
 use crate::spec::Mount;
@@ -75,16 +76,16 @@ fn one(
         inside::find_or_make(root, destination, Kind::Directory, links(kind, destination))?;
     let tree = match kind {
         "cgroup" | "cgroup2" => cgroup(options, init)?,
-        _ if options.data.iter().any(|(_, value)| value.as_deref().is_some_and(is_long)) => {
-            return by_mount_call(prepared, &target);
+        _ if old_mount::is_needed(options) => {
+            old_mount::mount(prepared, target.as_fd())?;
+            // The target is what lies below it.
+            let tree = inside::open(root, destination, libc::O_PATH, Links::Inside);
+            return propagate(options, &tree.doing("open it again")?);
         }
         _ => new(kind, prepared, later_read_only(kind))?,
     };
     attach(tree.as_fd(), &target)?;
-    if let Some((propagation, recursive)) = options.propagation {
-        let attr = MountAttr { propagation, ..MountAttr::default() };
-        mount::mount_setattr(tree.as_fd(), recursive, &attr).doing("set its propagation")?;
-    }
+    propagate(options, &tree)?;
     if kind == "proc" {
         made.proc = Some(tree);
     } else if later_read_only(kind) && options.own.set & ATTR_RDONLY != 0 {
@@ -103,9 +104,10 @@ fn later_read_only(kind: &str) -> bool {
     kind == "tmpfs"
 }
 
-/// Before Linux 6.5 fsconfig(2) takes no longer strings.
-fn is_long(value: &str) -> bool {
-    value.len() > 255
+fn propagate(options: &MountOptions, tree: &UntilExec) -> Result<()> {
+    let Some((propagation, recursive)) = options.propagation else { return Ok(()) };
+    let attr = MountAttr { propagation, ..MountAttr::default() };
+    mount::mount_setattr(tree.as_fd(), recursive, &attr).doing("set its propagation")
 }
 
 fn attach(tree: BorrowedFd<'_>, target: &UntilExec) -> Result<()> {
@@ -156,34 +158,6 @@ fn refused(fs: &UntilExec, error: &io::Error) -> Error {
         Some(told) => format!("{cause}: {}", told.trim()),
         None => cause,
     })
-}
-
-/// The old call, by way of the host's /proc, which is still there.
-fn by_mount_call(prepared: &Prepared<'_>, target: &UntilExec) -> Result<()> {
-    use std::os::fd::AsRawFd;
-    let Prepared { mount: Mount { kind, source, .. }, options, .. } = prepared;
-    let words: Vec<String> = options
-        .data
-        .iter()
-        .map(|(key, value)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => key.clone(),
-        })
-        .collect();
-    let flags = [
-        (ATTR_RDONLY, libc::MS_RDONLY),
-        (mount::ATTR_NOSUID, libc::MS_NOSUID),
-        (mount::ATTR_NODEV, libc::MS_NODEV),
-        (mount::ATTR_NOEXEC, libc::MS_NOEXEC),
-        (mount::ATTR_NOATIME, libc::MS_NOATIME),
-        (mount::ATTR_NODIRATIME, libc::MS_NODIRATIME),
-    ];
-    let flags =
-        flags.iter().filter(|(attr, _)| options.own.set & attr != 0).map(|(_, ms)| ms).sum();
-    let target = PathBuf::from(format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()));
-    let kind = kind.as_deref().unwrap_or_default();
-    let source = source.as_deref().unwrap_or(kind);
-    mount::mount(source, &target, kind, flags, &words.join(",")).doing("mount it")
 }
 
 /// The container's own cgroup. In a cgroup namespace a new mount shows just that; without one it is

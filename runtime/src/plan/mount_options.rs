@@ -77,8 +77,9 @@ fn superblock(word: &str) -> Option<Option<&'static str>> {
         "lazytime" => Some("lazytime"),
         "mand" => Some("mand"),
         "iversion" => Some("iversion"),
-        "silent" => Some("silent"),
-        "defaults" | "async" | "nolazytime" | "nomand" | "noiversion" | "loud" => None,
+        // What a file system says while it is mounted comes to us, not to the kernel's log.
+        "silent" | "loud" => None,
+        "defaults" | "async" | "nolazytime" | "nomand" | "noiversion" => None,
         _ => return None,
     })
 }
@@ -134,6 +135,9 @@ pub fn parse(words: &[String], kind: Option<&str>) -> Result<MountOptions> {
             return Err(Error::new(format_args!("the option {word} is not one of a bind mount")));
         }
         options.data.clear();
+    } else {
+        // Nothing is below a new mount yet.
+        options.own.apply(options.recursive.set, options.recursive.clear);
     }
     Ok(options)
 }
