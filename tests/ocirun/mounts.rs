@@ -280,6 +280,21 @@ fn every_option_of_the_features_document_is_taken() {
 }
 
 #[test]
+fn a_relative_destination_is_one_of_the_root() {
+    let mut bundle = require!(Bundle::new());
+    bundle.config["root"]["readonly"] = json!(false);
+    for mount in bundle.config["mounts"].as_array_mut().unwrap() {
+        let destination = mount["destination"].as_str().unwrap().trim_start_matches('/').to_owned();
+        mount["destination"] = json!(destination);
+    }
+    bundle.push("/mounts", json!({"destination": "a/b", "type": "tmpfs", "source": "t"}));
+    let table = bundle.prints("cd /bin; cat /proc/self/mountinfo; test -c /dev/null");
+    for point in ["/proc", "/dev/pts", "/sys/fs/cgroup", "/a/b"] {
+        options(&table, point);
+    }
+}
+
+#[test]
 fn a_working_directory_that_is_not_there_is_made() {
     let mut bundle = require!(Bundle::new());
     bundle.config["root"]["readonly"] = json!(false);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::linux::IdMapping;
 use super::null_is_default;
@@ -10,6 +10,8 @@ use super::null_is_default;
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mount {
+    /// Absolute: a relative one, which old documents have, is one of the root.
+    #[serde(deserialize_with = "of_the_root")]
     pub destination: PathBuf,
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
@@ -21,4 +23,8 @@ pub struct Mount {
     pub uid_mappings: Vec<IdMapping>,
     #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "Vec::is_empty")]
     pub gid_mappings: Vec<IdMapping>,
+}
+
+fn of_the_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    Ok(PathBuf::from("/").join(PathBuf::deserialize(deserializer)?))
 }

@@ -112,8 +112,8 @@ fn mounts(spec: &Spec) -> Result<()> {
     for (index, mount) in spec.mounts.iter().enumerate() {
         let place = format!("mounts[{index}]");
         let plain = |path: &Path| path.components().all(|c| c != Component::ParentDir);
-        if !mount.destination.is_absolute() || !plain(&mount.destination) {
-            return fault(format_args!("{place}.destination"), "must be absolute and without ..");
+        if !plain(&mount.destination) {
+            return fault(format_args!("{place}.destination"), "must be without ..");
         }
         let options = mount_options::parse(&mount.options, mount.kind.as_deref())
             .map_err(|error| error.within(format_args!("{place}.options")))?;

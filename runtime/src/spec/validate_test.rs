@@ -39,7 +39,7 @@ fn every_fault_is_one_sentence_with_the_fields_name() {
         ("/process/rlimits", json!([{"type":"X","soft":1,"hard":1}]), "process.rlimits[0]"),
         ("/process/selinuxLabel", json!("x"), "process.selinuxLabel"),
         ("/process/scheduler", json!({"policy":"SCHED_BATCH"}), "process.scheduler"),
-        ("/mounts/0/destination", json!("proc"), "mounts[0].destination"),
+        ("/mounts/0/destination", json!("../proc"), "mounts[0].destination"),
         ("/mounts/0/destination", json!("/a/../b"), "mounts[0].destination"),
         ("/mounts/0/type", json!(null), "mounts[0].type"),
         ("/mounts/0/options", json!(["bind", "x"]), "mounts[0].options"),
