@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
-use flotilla_tests::require;
+use flotilla_tests::{need, require};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use serde_json::json;
 
@@ -128,4 +128,42 @@ fn cve_2025_52565_a_fake_devpts_of_the_image_is_refused() {
     bundle.set_script("true");
     let fault = bundle.fault();
     assert!(fault.contains("/dev/pts is no devpts"), "{fault}");
+}
+
+#[test]
+fn a_program_may_close_its_terminal_and_come_back() {
+    let strace = require!(need::program("strace"));
+    let mut bundle = require!(Bundle::new());
+    bundle.config["process"]["terminal"] = json!(true);
+    for name in ["closed", "again"] {
+        let mode = nix::sys::stat::Mode::S_IRWXU;
+        nix::unistd::mkfifo(&bundle.root().join(name), mode).unwrap();
+    }
+    bundle.set_script(
+        "exec < /dev/null > /dev/null 2>&1; echo > /closed; read x < /again; echo back > /dev/console",
+    );
+    bundle.write_config();
+    let trace = bundle.path().join("trace");
+    let run = std::process::Command::new(strace)
+        .args(["-e", "trace=poll", "-o"])
+        .arg(&trace)
+        .arg(flotilla_tests::programs::path("ocirun"))
+        .arg("--root")
+        .arg(bundle.state_root())
+        .args(["run", &bundle.id])
+        .current_dir(bundle.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    fs::read(bundle.root().join("closed")).unwrap();
+    // Meanwhile the runtime waits. One that does not looks thousands of times.
+    for _ in 0..20 {
+        assert_eq!(bundle.state()["status"], "running");
+    }
+    fs::write(bundle.root().join("again"), "\n").unwrap();
+    let output = run.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("back\r\n"), "{output:?}");
+    let polls = fs::read_to_string(trace).unwrap().lines().count();
+    assert!(polls < 50, "{polls} polls");
 }

@@ -9,6 +9,9 @@ use crate::sys::{file, socket, terminal};
 
 pub(super) struct Relay {
     master: OwnedFd,
+    /// Held so that there is another side also while the program has closed its own: a master
+    /// without one is always ready, with nothing to read.
+    _slave: OwnedFd,
     /// Typed, and not yet taken by the terminal.
     typed: Vec<u8>,
     input_open: bool,
@@ -25,7 +28,8 @@ impl Relay {
         file::set_nonblocking(master.as_fd()).doing("set up the terminal")?;
         let input = io::stdin();
         let before = terminal::mode(input.as_fd()).ok();
-        let relay = Self { master, typed: Vec::new(), input_open: true, before };
+        let slave = terminal::peer(master.as_fd()).doing("open the terminal's other side")?;
+        let relay = Self { master, _slave: slave, typed: Vec::new(), input_open: true, before };
         if let Some(mode) = &relay.before {
             relay.copy_size();
             terminal::set_mode(input.as_fd(), &mode.raw()).doing("set up the own terminal")?;
