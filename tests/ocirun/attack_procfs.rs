@@ -156,3 +156,29 @@ fn a_sysctl_of_a_namespace_that_is_the_hosts_is_refused() {
     let fault = bundle.fault();
     assert!(fault.contains("the uts namespace is the runtime's own"), "{fault}");
 }
+
+/// What tells of the host or of others on it (advisories on powercap, 2020 and 2025, among others).
+const HIDDEN: &str = "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys \
+     /proc/latency_stats /proc/timer_list /proc/timer_stats /proc/sched_debug /proc/scsi \
+     /sys/devices/virtual/powercap /sys/firmware";
+
+#[test]
+fn the_template_hides_what_tells_of_the_host() {
+    let mut bundle = require!(Bundle::new());
+    let inside = bundle.prints(&format!(
+        "for p in {HIDDEN}; do if test -d $p; then ls -A $p; else cat $p 2>/dev/null; fi; done; \
+         test -e /proc/interrupts && echo end"
+    ));
+    assert_eq!(inside, "end");
+    // Nothing of the host can be opened for writing, with much allowed either.
+    bundle.config["process"]["capabilities"] = json!({
+        "bounding": ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"],
+        "effective": ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"],
+        "permitted": ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"],
+    });
+    let inside = bundle.prints(
+        "for p in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /sys/kernel/uevent_helper; do \
+         test -e $p && ( : > $p ) 2>/dev/null && echo $p; done; echo end",
+    );
+    assert_eq!(inside, "end");
+}

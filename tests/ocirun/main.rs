@@ -4,6 +4,7 @@
 
 mod attack_procfs;
 mod attack_races;
+mod attack_users;
 mod attacks;
 mod bundle;
 mod calls;
