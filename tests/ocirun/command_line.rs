@@ -17,6 +17,24 @@ fn the_version_has_the_three_lines_that_engines_read() {
 }
 
 #[test]
+fn every_command_tells_its_flags() {
+    let bundle = require!(Bundle::new());
+    let all = stdout(&bundle.ocirun(&["--help"]));
+    let commands = all.lines().skip_while(|line| *line != "commands:").skip(1);
+    let commands: Vec<&str> = commands
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert!(commands.contains(&"run") && commands.contains(&"supervise"), "{all}");
+    for command in commands {
+        let text = stdout(&bundle.ocirun(&[command, "--help"]));
+        assert!(text.starts_with(&format!("usage: ocirun {command}")), "{text}");
+    }
+    let text = stdout(&bundle.ocirun(&["exec", "-h"]));
+    assert!(text.contains("  -e, --env VALUE\n") && text.contains("ID PROGRAM"), "{text}");
+}
+
+#[test]
 fn an_error_is_in_the_log_as_text_or_json() {
     let bundle = require!(Bundle::new());
     let log = bundle.path().join("log");

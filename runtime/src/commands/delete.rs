@@ -14,7 +14,7 @@ use crate::spec::Spec;
 use crate::store::{Entry, Status};
 use crate::sys::{process, signal};
 
-const FLAGS: &[Flag] = &[("force", "f", Kind::Switch)];
+pub(super) const FLAGS: &[Flag] = &[("force", "f", Kind::Switch)];
 
 pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     let arguments = cli::parse(words, FLAGS, Order::Anywhere)?;

@@ -14,7 +14,7 @@ use crate::spec::{self, Process, Spec};
 use crate::store::{Entry, Status};
 use crate::sys::socket;
 
-const FLAGS: &[Flag] = &[
+pub(super) const FLAGS: &[Flag] = &[
     ("process", "p", Kind::Value),
     ("detach", "d", Kind::Switch),
     ("tty", "t", Kind::Switch),

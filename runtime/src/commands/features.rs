@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::plan::{capabilities, mount_options};
 use crate::spec::VERSION;
 
-const FLAGS: &[Flag] = &[];
+pub(super) const FLAGS: &[Flag] = &[];
 
 pub(super) fn run(_: &Global, words: &[OsString]) -> Result<i32> {
     cli::parse(words, FLAGS, Order::Anywhere)?;

@@ -10,7 +10,7 @@ use crate::plan::signals;
 use crate::store::{Entry, Status};
 use crate::sys::process;
 
-const FLAGS: &[Flag] = &[("all", "a", Kind::Switch)];
+pub(super) const FLAGS: &[Flag] = &[("all", "a", Kind::Switch)];
 
 pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     let arguments = cli::parse(words, FLAGS, Order::Anywhere)?;

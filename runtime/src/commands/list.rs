@@ -7,7 +7,7 @@ use crate::cli::{self, Flag, Kind, Order};
 use crate::error::{Error, Result};
 use crate::store::Entry;
 
-const FLAGS: &[Flag] = &[("format", "f", Kind::Value), ("quiet", "q", Kind::Switch)];
+pub(super) const FLAGS: &[Flag] = &[("format", "f", Kind::Value), ("quiet", "q", Kind::Switch)];
 
 pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     let arguments = cli::parse(words, FLAGS, Order::Anywhere)?;

@@ -6,6 +6,7 @@ mod delete;
 mod exec;
 mod features;
 mod foreground;
+mod help;
 mod kill;
 mod list;
 mod run;
@@ -51,23 +52,96 @@ const GLOBAL: &[Flag] = &[
 const SYSTEMD: &str =
     "cgroups by way of systemd are not there yet; have the engine use its cgroupfs manager";
 
-type Command = fn(&Global, &[OsString]) -> Result<i32>;
-
 /// Those whose process, or a copy of it, enters a container.
 const ENTER: &[&str] = &["create", "run", "exec", "supervise"];
 
-const COMMANDS: &[(&str, &str, Command)] = &[
-    ("create", "make a container that waits for its start", create::run),
-    ("start", "execute the program of a created container", start::run),
-    ("run", "create, start and wait", run::run),
-    ("exec", "run one more program in a container", exec::run),
-    ("state", "print a container's state as JSON", state::run),
-    ("kill", "send a signal to a container", kill::run),
-    ("delete", "remove a container", delete::run),
-    ("list", "list containers", list::run),
-    ("supervise", "start a container for fleetd and stay with it", supervise::run),
-    ("spec", "write a config.json to begin with", spec::run),
-    ("features", "print what this program can do as JSON", features::run),
+struct Command {
+    name: &'static str,
+    /// What follows its flags.
+    arguments: &'static str,
+    what: &'static str,
+    flags: &'static [Flag],
+    run: fn(&Global, &[OsString]) -> Result<i32>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "create",
+        arguments: "ID",
+        what: "make a container that waits for its start",
+        flags: container::FLAGS,
+        run: create::run,
+    },
+    Command {
+        name: "start",
+        arguments: "ID",
+        what: "execute the program of a created container",
+        flags: start::FLAGS,
+        run: start::run,
+    },
+    Command {
+        name: "run",
+        arguments: "ID",
+        what: "create, start and wait",
+        flags: container::FLAGS,
+        run: run::run,
+    },
+    Command {
+        name: "exec",
+        arguments: "ID PROGRAM [ARGUMENT...]",
+        what: "run one more program in a container",
+        flags: exec::FLAGS,
+        run: exec::run,
+    },
+    Command {
+        name: "state",
+        arguments: "ID",
+        what: "print a container's state as JSON",
+        flags: state::FLAGS,
+        run: state::run,
+    },
+    Command {
+        name: "kill",
+        arguments: "ID [SIGNAL]",
+        what: "send a signal to a container",
+        flags: kill::FLAGS,
+        run: kill::run,
+    },
+    Command {
+        name: "delete",
+        arguments: "ID",
+        what: "remove a container",
+        flags: delete::FLAGS,
+        run: delete::run,
+    },
+    Command {
+        name: "list",
+        arguments: "",
+        what: "list containers",
+        flags: list::FLAGS,
+        run: list::run,
+    },
+    Command {
+        name: "supervise",
+        arguments: "ID",
+        what: "start a container for fleetd and stay with it",
+        flags: supervise::FLAGS,
+        run: supervise::run,
+    },
+    Command {
+        name: "spec",
+        arguments: "",
+        what: "write a config.json to begin with",
+        flags: spec::FLAGS,
+        run: spec::run,
+    },
+    Command {
+        name: "features",
+        arguments: "",
+        what: "print what this program can do as JSON",
+        flags: features::FLAGS,
+        run: features::run,
+    },
 ];
 
 /// Commands of other runtimes that engines may call.
@@ -114,17 +188,22 @@ fn dispatch(arguments: &[OsString], log: &mut Log) -> Result<i32> {
         }
     }
     let Some((name, _)) = flags.rest.split_first().filter(|_| !flags.on("help")) else {
-        print_help();
+        help::program();
         return Ok(i32::from(!flags.on("help")));
     };
+    let words = &words[words.len() - flags.rest.len() + 1..];
+    let command = COMMANDS.iter().find(|command| command.name == name);
+    if let Some(command) = command.filter(|_| help::is_asked_for(words)) {
+        help::command(command);
+        return Ok(0);
+    }
     let global = Global { root: root(&flags)?, log: std::mem::take(log) };
     if ENTER.contains(&name.as_str()) {
         // Before anything else: it begins this process anew.
         seal::executable(arguments)?;
     }
-    let words = &words[words.len() - flags.rest.len() + 1..];
-    let result = match COMMANDS.iter().find(|(known, ..)| known == name) {
-        Some((_, _, command)) => command(&global, words),
+    let result = match command {
+        Some(command) => (command.run)(&global, words),
         None if NOT_YET.contains(&name.as_str()) => {
             Err(Error::new(format_args!("{name}: not there yet")))
         }
@@ -145,19 +224,4 @@ fn print_version() {
     println!("ocirun version {}", env!("CARGO_PKG_VERSION"));
     println!("commit: {}", option_env!("FLOTILLA_COMMIT").unwrap_or("unknown"));
     println!("spec: {}", crate::spec::VERSION);
-}
-
-fn print_help() {
-    println!("usage: ocirun [global flags] COMMAND [flags] [arguments]\n\ncommands:");
-    for (name, what, _) in COMMANDS {
-        println!("  {name:<10} {what}");
-    }
-    println!("\nglobal flags:");
-    for (name, _, kind) in GLOBAL {
-        match kind {
-            Kind::Value => println!("  --{name} VALUE"),
-            Kind::Switch => println!("  --{name}"),
-            Kind::RefusedSwitch(_) | Kind::RefusedValue(_) => {}
-        }
-    }
 }

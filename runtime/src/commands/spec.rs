@@ -9,7 +9,7 @@ use crate::cli::{self, Flag, Kind, Order};
 use crate::error::{Doing, Error, Result};
 use crate::spec::template;
 
-const FLAGS: &[Flag] =
+pub(super) const FLAGS: &[Flag] =
     &[("bundle", "b", Kind::Value), ("rootless", "", Kind::RefusedSwitch("not there yet"))];
 
 pub(super) fn run(_: &Global, words: &[OsString]) -> Result<i32> {

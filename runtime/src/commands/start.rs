@@ -11,7 +11,7 @@ use crate::launch::channel;
 use crate::store::{Entry, Status};
 use crate::sys::{process, signal, socket};
 
-const FLAGS: &[Flag] = &[];
+pub(super) const FLAGS: &[Flag] = &[];
 
 /// In milliseconds, more than a process that says why it ends needs to end.
 const END: i32 = 10_000;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::spec::VERSION;
 use crate::store::{Entry, Record, Status};
 
-const FLAGS: &[Flag] = &[];
+pub(super) const FLAGS: &[Flag] = &[];
 
 pub(super) fn run(global: &Global, words: &[OsString]) -> Result<i32> {
     let arguments = cli::parse(words, FLAGS, Order::Anywhere)?;

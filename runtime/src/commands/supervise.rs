@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::plan::signals;
 use crate::supervise::{self, Options};
 
-const FLAGS: &[Flag] = &[
+pub(super) const FLAGS: &[Flag] = &[
     ("bundle", "b", Kind::Value),
     ("run-dir", "", Kind::Value),
     ("rootfs-fd", "", Kind::Value),
