@@ -4,7 +4,8 @@ use flotilla_tests::{Scratch, need, programs, require};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// One podman with storage of its own.
+/// One podman with storage of its own. This process adopts what outlives the command that started
+/// it, as conmon does and the `podman container cleanup` that conmon starts.
 struct Podman {
     scratch: Scratch,
 }
@@ -14,6 +15,7 @@ impl Podman {
         need::virtual_machine()?;
         need::root()?;
         need::program("podman")?;
+        nix::sys::prctl::set_child_subreaper(true).map_err(|e| format!("adopt orphans: {e}"))?;
         let podman = Self { scratch: Scratch::new() };
         podman.import(&need::program("busybox")?);
         Ok(podman)
@@ -81,6 +83,8 @@ impl Drop for Podman {
         if !output.status.success() && !std::thread::panicking() {
             panic!("podman rm: {}", String::from_utf8_lossy(&output.stderr));
         }
+        // A cleanup that still runs would make its directories anew after they were removed.
+        while nix::sys::wait::wait().is_ok() {}
         // Podman's own cgroups and the runtime's empty state directory outlive every container.
         let cgroups = need::cgroup2().expect("podman ran with cgroup2");
         for cgroup in ["libpod_parent/conmon", "libpod_parent", "podman_probe"] {

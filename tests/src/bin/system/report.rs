@@ -3,13 +3,17 @@
 //! A test that failed anywhere has failed. One that was skipped in one place and passed in another
 //! has passed; only what was skipped everywhere counts as skipped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::{Ended, Outcome};
 
 #[derive(Default)]
 pub(crate) struct Report {
     results: BTreeMap<String, Vec<(String, Outcome)>>,
+    /// What is said of each place that ended before its plan did.
+    cuts: Vec<String>,
+    /// The tests that were not run there.
+    not_run: BTreeSet<String>,
 }
 
 impl Report {
@@ -29,6 +33,17 @@ impl Report {
         results.push((place.to_owned(), ended.outcome.clone()));
     }
 
+    /// A place ended before its plan did: `not_run` have no outcome there. What it printed is shown
+    /// beside the totals, since the end of a report may be all that somebody gets to see.
+    pub(crate) fn cut(&mut self, place: &str, reason: &str, not_run: Vec<String>) {
+        let (first, rest) = reason.split_once('\n').unwrap_or((reason, ""));
+        let mut text = format!("{place}: {first}; tests that were not run: {}", not_run.len());
+        rest.lines().for_each(|line| text.push_str(&format!("\n  | {line}")));
+        println!("{text}");
+        self.cuts.push(text);
+        self.not_run.extend(not_run);
+    }
+
     pub(crate) fn is_known(&self, place: &str, test: &str) -> bool {
         self.results.get(test).is_some_and(|results| results.iter().any(|(at, _)| at == place))
     }
@@ -46,9 +61,23 @@ impl Report {
             println!("\nfailed:");
             failed.iter().for_each(|line| println!("  {line}"));
         }
-        let passed = self.results.len() - failed.len() - skipped.len();
-        println!("\n{passed} passed, {} failed, {} skipped", failed.len(), skipped.len());
-        failed.is_empty()
+        self.cuts.iter().for_each(|text| println!("\n{text}"));
+        let (passed, failed, skipped) = self.totals();
+        println!("\n{passed} passed, {failed} failed, {skipped} skipped");
+        failed == 0
+    }
+
+    /// How many tests passed, failed and were skipped. What was not run somewhere has failed.
+    fn totals(&self) -> (usize, usize, usize) {
+        let is_failed = |test: &str| {
+            let results = self.results.get(test).into_iter().flatten();
+            self.not_run.contains(test)
+                || results.into_iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
+        };
+        let all = self.results.keys().chain(&self.not_run).collect::<BTreeSet<_>>();
+        let failed = all.iter().filter(|test| is_failed(test)).count();
+        let skipped = self.skipped().len();
+        (all.len() - failed - skipped, failed, skipped)
     }
 
     fn failed(&self) -> Vec<String> {
@@ -71,7 +100,8 @@ impl Report {
             });
             Some(format!("{test} ({})", reasons.collect::<Option<Vec<_>>>()?.join("; ")))
         };
-        self.results.iter().filter_map(line).collect()
+        let run = self.results.iter().filter(|(test, _)| !self.not_run.contains(*test));
+        run.filter_map(line).collect()
     }
 }
 
@@ -111,5 +141,15 @@ mod tests {
         let report = report(&[("host", "a", Outcome::Passed), ("6.1", "a", failed)]);
         assert_eq!(report.failed(), ["a (6.1: boom)"]);
         assert!(!report.finish());
+    }
+
+    #[test]
+    fn what_was_not_run_in_some_place_has_failed_and_is_told_once() {
+        let mut report = report(&[("host", "a", Outcome::Passed), ("host", "b", skip("needs x"))]);
+        let not_run = ["a", "b", "c"].map(str::to_owned).to_vec();
+        report.cut("6.1", "the guest ended\npanic", not_run);
+        assert_eq!(report.totals(), (0, 3, 0));
+        assert_eq!(report.cuts, ["6.1: the guest ended; tests that were not run: 3\n  | panic"]);
+        assert!(report.failed().is_empty() && !report.finish());
     }
 }

@@ -157,19 +157,14 @@ fn take(place: &str, record: &Record, report: &Mutex<Report>) {
     }
 }
 
-/// Every test of the plan without a record failed: the one that ran then, and those that were not
-/// run. The reason is given in full once.
+/// Every test of the plan without a record has failed: the one that ran when the place ended, and
+/// those that come after it.
 fn fail_the_rest(place: &str, plan: &Plan, reason: &str, report: &Mutex<Report>) {
     let mut report = lock(report);
-    let (first, rest) = reason.split_once('\n').unwrap_or((reason, ""));
-    let mut output = rest.to_owned();
-    for (program, test) in plan.tests() {
-        let test = Plan::name(program, test);
-        if !report.is_known(place, &test) {
-            let outcome = Outcome::Failed(first.to_owned());
-            let output = std::mem::take(&mut output);
-            report.add(place, &Ended { test, outcome, millis: 0, output });
-        }
+    let names = plan.tests().map(|(program, test)| Plan::name(program, test));
+    let rest = names.filter(|test| !report.is_known(place, test)).collect::<Vec<_>>();
+    if !rest.is_empty() {
+        report.cut(place, reason, rest);
     }
 }
 

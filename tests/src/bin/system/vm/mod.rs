@@ -30,7 +30,7 @@ const BOOT: Duration = Duration::from_secs(240);
 /// The same for one whose instructions the processor runs.
 const BOOT_KVM: Duration = Duration::from_secs(10);
 /// How much of the console is shown: its last lines.
-const CONSOLE_LINES: usize = 40;
+const CONSOLE_LINES: usize = 100;
 
 /// Runs one of the scripts in `tests/vm`, which prints the path of what it has prepared.
 fn prepare(script: &str, arguments: &[&OsStr]) -> Result<PathBuf, String> {
@@ -123,18 +123,18 @@ pub(crate) fn run(
             (None, Accelerator::Tcg) => BOOT,
             (Some(_), _) => Duration::from_secs(plan.deadline(DEADLINE) + 60),
         };
-        let (mut begun, mut done) = (false, false);
+        let mut last = None;
         let end = follow::follow(&mut child, &mut records, silence, |record| {
-            begun = true;
-            done |= *record == Record::Done;
+            last = Some(record.clone());
             take(record);
         })?;
-        if !begun && accelerator == Accelerator::Kvm {
+        if last.is_none() && accelerator == Accelerator::Kvm {
             println!("{}: no answer under KVM: going on without it", machine.place());
             accelerator = Accelerator::Tcg;
             continue;
         }
-        return Ok((!done).then(|| explain(&end, &console)));
+        let done = last == Some(Record::Done);
+        return Ok((!done).then(|| explain(&end, last.as_ref(), &console)));
     }
 }
 
@@ -185,7 +185,12 @@ fn config(machine: &Machine, plan: &Plan) -> Result<String, String> {
     Ok(text)
 }
 
-fn explain(end: &End, console: &Path) -> String {
+fn explain(end: &End, last: Option<&Record>, console: &Path) -> String {
+    let when = match last {
+        None => "before its first test".to_owned(),
+        Some(Record::Started { test }) => format!("in {test}"),
+        Some(_) => "between two tests".to_owned(),
+    };
     let how = match end {
         End::Exited(status) => format!("the guest ended too early ({status})"),
         End::Silent(time) => format!("the guest wrote nothing for {} s", time.as_secs()),
@@ -193,6 +198,6 @@ fn explain(end: &End, console: &Path) -> String {
     let text = std::fs::read(console).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines = text.lines().collect::<Vec<_>>();
-    let last = lines.get(lines.len().saturating_sub(CONSOLE_LINES)..).unwrap_or_default();
-    format!("{how}; the end of its console:\n{}", last.join("\n"))
+    let shown = lines.get(lines.len().saturating_sub(CONSOLE_LINES)..).unwrap_or_default();
+    format!("{how} {when} (below: the end of its console)\n{}", shown.join("\n"))
 }
