@@ -1,5 +1,6 @@
 //! A client of fleetd's socket, and one of the example server: HTTP/1.1, a connection a request.
 
+use fleetd_api::frame::{self, Channel, Control};
 use fleetd_api::{Accepted, DesiredState, Event, Problem, Submit, Unit};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -182,11 +183,24 @@ impl Client {
             .collect()
     }
 
-    /// Follows the log until a line has the text in it.
-    pub(crate) fn wait_log(&self, name: &str, text: &str) {
+    fn follow_log(&self, name: &str) -> BufReader<UnixStream> {
         let path = format!("/v1/units/{name}/logs?follow=true");
         let mut stream = self.open("GET", &path, b"").unwrap();
         head(&mut stream).unwrap();
+        stream
+    }
+
+    /// Follows the log, calls `then` at its first line, and reads on until the log ends.
+    pub(crate) fn follow_log_to_its_end(&self, name: &str, then: impl FnOnce()) {
+        let mut stream = self.follow_log(name);
+        chunk(&mut stream).unwrap().expect("a line of the log");
+        then();
+        while chunk(&mut stream).expect("the log ends").is_some() {}
+    }
+
+    /// Follows the log until a line has the text in it.
+    pub(crate) fn wait_log(&self, name: &str, text: &str) {
+        let mut stream = self.follow_log(name);
         let mut seen = String::new();
         while !seen.contains(text) {
             let bytes = chunk(&mut stream).unwrap_or_else(|e| panic!("no {text:?}: {e}; {seen}"));
@@ -194,9 +208,8 @@ impl Client {
         }
     }
 
-    /// Runs a program in the unit; its code and what it wrote.
-    pub(crate) fn exec(&self, name: &str, command: &[&str]) -> (i32, String, String) {
-        use fleetd_api::frame::{self, Channel, Control};
+    /// Begins a program in the unit; its frames come by the connection.
+    pub(crate) fn begin_exec(&self, name: &str, command: &[&str]) -> BufReader<UnixStream> {
         let exec = serde_json::json!({ "command": command }).to_string();
         let exec: String = exec.bytes().map(|b| format!("%{b:02x}")).collect();
         let mut stream = UnixStream::connect(&self.socket).unwrap();
@@ -214,13 +227,15 @@ impl Client {
             stream.read_to_string(&mut body).unwrap();
             panic!("exec: {status} {body}");
         }
+        stream
+    }
+
+    /// Runs a program in the unit; its code and what it wrote.
+    pub(crate) fn exec(&self, name: &str, command: &[&str]) -> (i32, String, String) {
+        let mut stream = self.begin_exec(name, command);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         loop {
-            let mut header = [0; frame::HEADER];
-            stream.read_exact(&mut header).unwrap();
-            let (channel, length) = frame::parse(header).unwrap();
-            let mut payload = vec![0; length];
-            stream.read_exact(&mut payload).unwrap();
+            let (channel, payload) = next_frame(&mut stream);
             match channel {
                 Channel::Stdout => out.extend(payload),
                 Channel::Stderr => err.extend(payload),
@@ -235,6 +250,15 @@ impl Client {
             }
         }
     }
+}
+
+pub(crate) fn next_frame(stream: &mut impl Read) -> (Channel, Vec<u8>) {
+    let mut header = [0; frame::HEADER];
+    stream.read_exact(&mut header).unwrap();
+    let (channel, length) = frame::parse(header).unwrap();
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).unwrap();
+    (channel, payload)
 }
 
 fn accepted(response: &Response) -> Result<Accepted, Problem> {

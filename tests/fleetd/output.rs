@@ -1,6 +1,8 @@
 //! Logs and exec.
 
+use crate::client::next_frame;
 use crate::host::{Host, needs, on_host};
+use fleetd_api::frame::Channel;
 use flotilla_tests::{need, require};
 
 #[test]
@@ -21,6 +23,18 @@ fn a_log_has_every_line_and_its_last_ones() {
 }
 
 #[test]
+fn a_followed_log_ends_when_its_unit_is_destroyed() {
+    require!(needs());
+    let host = Host::new();
+    let client = host.client();
+    client.launch("hello.container", &on_host("")).unwrap();
+    client.wait_active("hello.container");
+    client.follow_log_to_its_end("hello.container", || {
+        client.destroy("hello.container").unwrap();
+    });
+}
+
+#[test]
 fn exec_gives_output_and_exit_code() {
     require!(needs());
     require!(need::program("busybox"));
@@ -34,6 +48,29 @@ fn exec_gives_output_and_exit_code() {
     assert_eq!((code, out.as_str(), err.as_str()), (7, "out\n", "err\n"));
     let (code, ..) = client.exec("hello.container", &["/bin/busybox", "sh", "-c", "kill -9 $$"]);
     assert_eq!(code, 137);
+}
+
+#[test]
+fn a_program_goes_with_its_client_and_so_does_what_it_started() {
+    require!(needs());
+    require!(need::program("busybox"));
+    let host = Host::new();
+    let client = host.client();
+    client.launch("hello.container", &on_host("")).unwrap();
+    client.wait_active("hello.container");
+    let name = "hello.container";
+    assert_eq!(client.exec(name, &["/bin/busybox", "mkfifo", "/dev/shm/lives"]).0, 0);
+    let script = "exec 3>/dev/shm/lives; /bin/busybox sleep 778 & echo begun; wait";
+    std::thread::scope(|scope| {
+        // Ends when nobody has the other end open any more.
+        let lives = || client.exec(name, &["/bin/busybox", "cat", "/dev/shm/lives"]);
+        let lives = scope.spawn(lives);
+        let mut stream = client.begin_exec(name, &["/bin/busybox", "sh", "-c", script]);
+        assert_eq!(next_frame(&mut stream), (Channel::Stdout, b"begun\n".to_vec()));
+        drop(stream);
+        assert_eq!(lives.join().unwrap().0, 0);
+    });
+    client.wait_active(name);
 }
 
 #[test]

@@ -170,8 +170,16 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn populated(directory: &Path) -> bool {
-    fs::read_to_string(directory.join("cgroup.events"))
-        .is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
+    lives(fs::read_to_string(directory.join("cgroup.events")))
+}
+
+/// What `cgroup.events` says. Only a cgroup that is not there is surely empty: to be out of
+/// descriptors must not look like the death of whatever runs.
+fn lives(events: io::Result<String>) -> bool {
+    match events {
+        Ok(events) => events.lines().any(|line| line == "populated 1"),
+        Err(e) => !matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)),
+    }
 }
 
 fn kill(directory: &Path) -> Result<(), String> {
@@ -231,5 +239,20 @@ pub fn remove_below(directory: &Path) -> Result<(), String> {
             Err(format!("remove cgroup {}: {}", directory.display(), cause(&e)))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_cgroup_that_is_gone_or_says_so_is_empty() {
+        let error = |code| Err(io::Error::from_raw_os_error(code));
+        assert!(lives(Ok("populated 1\nfrozen 0\n".to_owned())));
+        assert!(!lives(Ok("populated 0\nfrozen 0\n".to_owned())));
+        // ENODEV: removed while it was open (cgroup-v2.rst).
+        assert!(!lives(error(libc::ENOENT)) && !lives(error(libc::ENODEV)));
+        assert!(lives(error(libc::EMFILE)) && lives(error(libc::ENOMEM)));
     }
 }

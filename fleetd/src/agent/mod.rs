@@ -48,7 +48,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use supervisor::Supervisor;
 use task::Task;
 use tokio::sync::{mpsc, watch};
 use unit::{File, Run, Unit};
@@ -292,14 +291,15 @@ impl Agent {
         let step = life.step(&unit.want(entry), &seen, now());
         unit.life = life;
         unit.wake = step.wake;
+        // Before anything is done: whoever comes after a killed fleetd must not find a run taken
+        // away and a life that still has it. What cannot be kept is tried again with the next step.
+        if unit.life != unit.kept && keep_life(&self.context, name, &unit.life) {
+            unit.kept = unit.life.clone();
+        }
         if let Some(action) = step.action {
             self.act(name, action, decided);
         }
         let Some(unit) = self.units.get_mut(name) else { return };
-        if unit.life != unit.kept {
-            keep_life(&self.context, name, &unit.life);
-            unit.kept = unit.life.clone();
-        }
         let posted = unit.posted(entry, &self.machine);
         let state = Box::new(posted.state.clone());
         if self.board.post(name, posted) {
@@ -381,13 +381,13 @@ impl Agent {
     }
 }
 
-fn keep_life(context: &Context, name: &str, life: &Life) {
+/// Writes a unit's life down; false, and a word in the log, if the disk refuses it.
+fn keep_life(context: &Context, name: &str, life: &Life) -> bool {
     let (boot_id, unit) = (context.host.boot_id.clone(), name.to_owned());
     let kept = Kept { boot_id, unit, life: life.clone() };
     let bytes = serde_json::to_vec(&kept).map_err(|e| e.to_string());
-    if let Err(error) = bytes.and_then(|b| place::write_whole(&context.place.life(name), &b)) {
-        tracing::warn!("{error}");
-    }
+    let written = bytes.and_then(|b| place::write_whole(&context.place.life(name), &b));
+    written.inspect_err(|error| tracing::warn!("{error}")).is_ok()
 }
 
 /// Asks the run's program to end. The supervisor has the patience; the agent hears of the end.
@@ -402,17 +402,8 @@ fn stop(context: Arc<Context>, name: &str, unit: &mut Unit) {
     let (signal, timeout) = stop_words(loaded.as_deref(), image);
     let message = format!("asks it to end: {}", crate::core::status::signal_name(signal));
     context.event(name, EventKind::Step { step: "stop".to_owned(), message });
-    let (directory, id) = (context.place.run(&run.id), run.id.clone());
-    tokio::spawn(async move {
-        let asked = match Supervisor::connect(&directory).await {
-            Ok(mut supervisor) => supervisor.stop(signal, timeout).await,
-            Err(error) => Err(error),
-        };
-        // Mostly because it has ended meanwhile, which its watcher tells.
-        if let Err(error) = asked {
-            tracing::debug!("stop {id}: {error}");
-        }
-    });
+    let id = run.id.clone();
+    run.tasks.push(Task::spawn(supervisor::stop_until_it_ends(context, id, signal, timeout)));
 }
 
 /// How a unit is stopped: the signal, and the milliseconds until the kill (none: never).

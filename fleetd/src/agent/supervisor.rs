@@ -1,12 +1,17 @@
 //! The client's side of a supervisor's socket (docs/design.md, "The socket").
 
+use super::context::Context;
 use super::line::Lines;
+use crate::core::run::RunId;
 use crate::sentence::cause;
+use crate::sys::process;
 use fleetd_api::ExitReason;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub const SOCKET: &str = "supervise.sock";
 
@@ -109,28 +114,15 @@ impl Supervisor {
     /// Starts a program in the container. The three descriptors are its stdin, stdout and stderr,
     /// or none where `process.terminal` asks for a terminal, whose master comes back.
     pub async fn exec(
-        &mut self,
+        mut self,
         process: &Value,
         stdio: &[BorrowedFd<'_>],
-    ) -> Result<Session, String> {
+    ) -> Result<Program, String> {
         let (value, descriptors) = self.call(&Request::Exec { process }, stdio).await?;
-        let started: Started = parsed(value)?;
-        Ok(Session {
-            number: started.exec,
-            pid: started.pid,
-            terminal: descriptors.into_iter().next(),
-        })
-    }
-
-    /// Waits for the end of what [`Self::exec`] started: its code, or 128 + its signal.
-    pub async fn exited(&mut self) -> Result<i32, String> {
-        match self.lines.receive::<Exited>().await {
-            Ok(Some((Exited { exit }, _))) => {
-                Ok(exit.code.or(exit.signal.map(|signal| 128 + signal)).unwrap_or(255))
-            }
-            Ok(None) => Err("wait for the program: its container has ended".to_owned()),
-            Err(e) => Err(format!("wait for the program: {}", cause(&e))),
-        }
+        let Started { exec: number, pid } = parsed(value)?;
+        let terminal = descriptors.into_iter().next();
+        let living = process::pidfd_open(pid).ok().map(|pidfd| (pidfd, pid));
+        Ok(Program { supervisor: self, number, terminal, living })
     }
 
     /// Gives the terminal of a session its size.
@@ -139,13 +131,68 @@ impl Supervisor {
     }
 }
 
-/// A program that was started by [`Supervisor::exec`].
-#[derive(Debug)]
-pub struct Session {
+/// Between two attempts to ask a supervisor that cannot be reached.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Asks the run's program to end until a supervisor has heard it, for as long as the run lives: one
+/// that has all its connections in use refuses another, and fleetd may be out of descriptors.
+pub async fn stop_until_it_ends(
+    context: Arc<Context>,
+    run: RunId,
+    signal: i32,
+    timeout_ms: Option<u64>,
+) {
+    let directory = context.place.run(&run);
+    loop {
+        let asked = match Supervisor::connect(&directory).await {
+            Ok(mut supervisor) => supervisor.stop(signal, timeout_ms).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(()) => return,
+            // Mostly because it has ended meanwhile, which its watcher tells.
+            Err(error) => tracing::debug!("stop {run}: {error}"),
+        }
+        if !context.cgroups.populated(run.as_str()) {
+            return;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// A program that was started by [`Supervisor::exec`]. One that is dropped before its end is killed,
+/// with what it has started: nobody is left who wants it.
+pub struct Program {
+    supervisor: Supervisor,
     pub number: u64,
-    /// On the host.
-    pub pid: i32,
+    /// The terminal's master.
     pub terminal: Option<OwnedFd>,
+    /// Until its end is known. It leads a session, and so a process group, of its own.
+    living: Option<(OwnedFd, i32)>,
+}
+
+impl Program {
+    /// Waits for its end: its code, or 128 + its signal.
+    pub async fn exited(&mut self) -> Result<i32, String> {
+        let exited = match self.supervisor.lines.receive::<Exited>().await {
+            Ok(Some((Exited { exit }, _))) => {
+                Ok(exit.code.or(exit.signal.map(|signal| 128 + signal)).unwrap_or(255))
+            }
+            Ok(None) => Err("wait for the program: its container has ended".to_owned()),
+            Err(e) => Err(format!("wait for the program: {}", cause(&e))),
+        };
+        self.living = None;
+        exited
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some((pidfd, pid)) = self.living.take() {
+            // It may have ended by itself.
+            let _ = process::kill_group(&pidfd, pid);
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -205,6 +205,10 @@ impl Life {
             self.message = want.unusable.map(str::to_owned);
             return Step::default();
         };
+        // systemd.unit(5): what is active is not activated again; only a restart does its work anew.
+        if self.phase == Phase::Exited && want.restart <= self.order {
+            self.order = self.order.max(newest);
+        }
         if newest > self.order {
             *self = Self { order: newest, last_exit: self.last_exit.clone(), ..Self::default() };
             return self.begin(now);
@@ -261,9 +265,18 @@ impl Life {
         // The unit may be wanted again after a cancel: the run that is on its way will do, if the
         // cancel comes too late, and else its failure counts as cancelled.
         if !self.stopping() {
+            self.obey(want);
             self.enter(Phase::Starting, now);
         }
         Step::default()
+    }
+
+    /// A start of what starts or runs is obeyed already: it must not be found again, and make a
+    /// second run, when this one has ended.
+    fn obey(&mut self, want: &Want) {
+        if want.restart <= self.order {
+            self.order = self.order.max(want.start);
+        }
     }
 
     fn stopping(&self) -> bool {
@@ -287,6 +300,7 @@ impl Life {
             // Wanted again while it ends: what is asked to end cannot be asked to stay.
             return Step::default();
         }
+        self.obey(want);
         let kind = want.service.map_or(ServiceType::Simple, |service| service.kind);
         let done = match kind {
             ServiceType::Simple | ServiceType::Exec => true,

@@ -143,6 +143,39 @@ fn a_start_of_a_running_unit_changes_nothing() {
     through(&mut life, &launched(&service), &[Seen::Nothing, running(1)]);
     let want = Want { start: 9, ..launched(&service) };
     assert_eq!(life.step(&want, &running(1), 9), Step::default());
+    // Nor is it remembered for when the program has ended.
+    life.step(&want, &exited(0), 10);
+    assert_eq!(life.step(&want, &Seen::Nothing, 11), Step::default());
+    assert_eq!(life.phase, Phase::Dead);
+}
+
+#[test]
+fn a_start_of_a_unit_that_starts_or_has_done_its_work_changes_nothing() {
+    let mut service = service(ServiceType::Oneshot, Restart::No);
+    service.remain_after_exit = true;
+    let mut life = Life::default();
+    through(&mut life, &launched(&service), &[Seen::Nothing]);
+    let want = Want { start: 9, ..launched(&service) };
+    let done = [Seen::Preparing { order: 1 }, running(1), exited(0), Seen::Nothing];
+    assert_eq!(through(&mut life, &want, &done), None);
+    assert_eq!(life.phase, Phase::Exited);
+    let again = Want { start: 12, ..want };
+    assert_eq!(life.step(&again, &Seen::Nothing, 200), Step::default());
+    let anew = Want { start: 15, restart: 15, ..want };
+    assert_eq!(life.step(&anew, &Seen::Nothing, 201).action, Some(Action::Start { order: 15 }));
+}
+
+#[test]
+fn a_start_of_a_running_unit_leaves_its_failures_to_the_policy() {
+    let service = service(ServiceType::Simple, Restart::OnFailure);
+    let mut life = Life::default();
+    through(&mut life, &launched(&service), &[Seen::Nothing, running(1)]);
+    let want = Want { start: 9, ..launched(&service) };
+    life.step(&want, &running(1), 9);
+    life.step(&want, &exited(1), 1000);
+    assert_eq!(life.step(&want, &Seen::Nothing, 1001), Step::wake(101_000));
+    assert_eq!(life.step(&want, &Seen::Nothing, 101_000).action, Some(Action::Start { order: 9 }));
+    assert_eq!((life.restarts, life.starts.len()), (1, 2));
 }
 
 #[test]

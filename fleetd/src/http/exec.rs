@@ -4,11 +4,12 @@
 //! unit's supervisor; here are only its pipes, or the master of its terminal.
 
 use super::problem::{Answer, Result};
+use super::terminal::{Output, Terminal};
 use super::units::{checked, unknown};
 use super::{Api, Shared};
 use crate::agent::adopt::RECORD;
 use crate::agent::prepare;
-use crate::agent::supervisor::{Session, Supervisor};
+use crate::agent::supervisor::{Program, Supervisor};
 use crate::core::run::RunRecord;
 use crate::sentence::cause;
 use axum::extract::rejection::QueryRejection;
@@ -25,7 +26,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 /// What the upgrade is called.
 const PROTOCOL: &str = "flotilla-exec";
@@ -51,8 +53,13 @@ pub(super) async fn upgrade(
         let text = format!("run a program: the request has no Upgrade: {PROTOCOL}");
         return Err(Problem::new(ProblemKind::Invalid, text).into());
     }
-    // What cannot run is said before HTTP is left.
-    let started = start(&api, &name, &exec).await?;
+    // What cannot run is said before HTTP is left. In a task of its own: a client that goes while
+    // the program is being started would leave it to nobody.
+    let starting = {
+        let (api, name) = (api.clone(), name.clone());
+        tokio::spawn(async move { start(&api, &name, &exec).await })
+    };
+    let started = starting.await.map_err(super::problem::internal)??;
     let upgraded = hyper::upgrade::on(request);
     tokio::spawn(async move {
         match upgraded.await {
@@ -69,15 +76,13 @@ pub(super) async fn upgrade(
 
 /// A program that runs, and the ends of what it is connected to.
 struct Started {
-    supervisor: Supervisor,
-    session: Session,
+    program: Program,
     input: Option<Writer>,
-    outputs: Vec<(Channel, Reader)>,
+    outputs: Vec<(Channel, Output)>,
     /// For requests beside the one that waits for the end.
     run_dir: std::path::PathBuf,
 }
 
-type Reader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 async fn start(api: &Api, name: &UnitName, exec: &Exec) -> Result<Started> {
@@ -93,24 +98,25 @@ async fn start(api: &Api, name: &UnitName, exec: &Exec) -> Result<Started> {
     let record: RunRecord = serde_json::from_slice(&bytes).map_err(super::problem::internal)?;
     let process = process(&record, exec, pid).map_err(invalid)?;
     let failed = |text: String| Answer(Problem::new(ProblemKind::Unavailable, text));
-    let mut supervisor = Supervisor::connect(&run_dir).await.map_err(failed)?;
+    let supervisor = Supervisor::connect(&run_dir).await.map_err(failed)?;
     let broken = |e: io::Error| super::problem::internal(format!("make pipe: {}", cause(&e)));
     if exec.tty {
-        let mut session = supervisor.exec(&process, &[]).await.map_err(invalid)?;
-        let Some(master) = session.terminal.take() else {
+        let mut program = supervisor.exec(&process, &[]).await.map_err(invalid)?;
+        let Some(master) = program.terminal.take() else {
             return Err(super::problem::internal("run a program: the supervisor sent no terminal"));
         };
-        let (reader, writer) = terminal(master).map_err(broken)?;
-        let outputs = vec![(Channel::Stdout, reader)];
-        return Ok(Started { supervisor, session, input: Some(writer), outputs, run_dir });
+        let terminal = Terminal::new(master).map_err(broken)?;
+        let outputs = vec![(Channel::Stdout, Output::Terminal(terminal.clone()))];
+        let input: Option<Writer> = Some(Box::new(terminal));
+        return Ok(Started { program, input, outputs, run_dir });
     }
     let (stdin, input) = pipe_to_program().map_err(broken)?;
     let (stdout, output) = pipe_from_program().map_err(broken)?;
     let (stderr, errors) = pipe_from_program().map_err(broken)?;
     let stdio = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    let session = supervisor.exec(&process, &stdio).await.map_err(invalid)?;
+    let program = supervisor.exec(&process, &stdio).await.map_err(invalid)?;
     let outputs = vec![(Channel::Stdout, output), (Channel::Stderr, errors)];
-    Ok(Started { supervisor, session, input: Some(input), outputs, run_dir })
+    Ok(Started { program, input: Some(input), outputs, run_dir })
 }
 
 /// The directory and the pid of the unit's run.
@@ -172,67 +178,61 @@ fn pipe_to_program() -> io::Result<(OwnedFd, Writer)> {
     Ok((read, Box::new(pipe::Sender::from_owned_fd(write)?)))
 }
 
-fn pipe_from_program() -> io::Result<(OwnedFd, Reader)> {
+fn pipe_from_program() -> io::Result<(OwnedFd, Output)> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-    Ok((write, Box::new(pipe::Receiver::from_owned_fd(read)?)))
-}
-
-/// Both directions of a terminal's master. tokio's file does it in a thread: a master is neither a
-/// pipe nor a socket.
-fn terminal(master: OwnedFd) -> io::Result<(Reader, Writer)> {
-    let second = File::from(master.try_clone()?);
-    Ok((
-        Box::new(tokio::fs::File::from_std(File::from(master))),
-        Box::new(tokio::fs::File::from_std(second)),
-    ))
+    Ok((write, Output::Pipe(pipe::Receiver::from_owned_fd(read)?)))
 }
 
 type Frame = (Channel, Vec<u8>);
 
 impl Started {
-    /// Carries frames until the program has ended and its output is delivered.
-    async fn carry(mut self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
+    /// Carries frames until the program has ended and its output is delivered, or the client has
+    /// gone: then what it ran goes, too.
+    async fn carry(self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
+        let Self { mut program, input, outputs, run_dir } = self;
         let (reader, writer) = tokio::io::split(stream);
         let (frames, queue) = mpsc::channel::<Frame>(8);
-        let written = tokio::spawn(write_frames(writer, queue));
-        let outputs: Vec<_> = self
-            .outputs
-            .drain(..)
-            .map(|(channel, output)| tokio::spawn(copy_output(channel, output, frames.clone())))
-            .collect();
-        let resizer = (self.run_dir.clone(), self.session.number);
-        let input = tokio::spawn(copy_input(reader, self.input.take(), resizer));
-        let pidfd = crate::sys::process::pidfd_open(self.session.pid).ok();
-        let last = tokio::select! {
-            code = self.supervisor.exited() => match code {
+        let mut work = JoinSet::new();
+        let written = work.spawn(write_frames(writer, queue)).id();
+        let input = work.spawn(copy_input(reader, input, (run_dir, program.number))).id();
+        let ended = watch::Sender::new(false);
+        let mut copies = JoinSet::new();
+        for (channel, output) in outputs {
+            copies.spawn(copy_output(channel, output, frames.clone(), ended.subscribe()));
+        }
+        let delivered = async {
+            let last = match program.exited().await {
                 Ok(code) => Control::Exit { code },
                 Err(message) => Control::Failed { message },
-            },
-            // The client has gone: so does what it ran.
-            () = frames.closed() => {
-                if let Some(pidfd) = pidfd {
-                    let _ = crate::sys::process::kill(&pidfd);
+            };
+            // A child of the program may hold its output open for ever.
+            let drained = async { while copies.join_next().await.is_some() {} };
+            if tokio::time::timeout(DRAIN, drained).await.is_err() {
+                // What is there now is sent, however slowly it is read.
+                ended.send_replace(true);
+                while copies.join_next().await.is_some() {}
+            }
+            let payload = serde_json::to_vec(&last).unwrap_or_default();
+            let _ = frames.send((Channel::Control, payload)).await;
+            drop(frames);
+            // Until everything is written.
+            std::future::pending::<()>().await;
+        };
+        let client_gone = async {
+            while let Some(Ok((id, ()))) = work.join_next_with_id().await {
+                if id == written || id == input {
+                    return;
                 }
-                input.abort();
-                return;
             }
         };
-        // A child of the program may hold its output open for ever: what is there now is sent.
-        let drained = async {
-            for output in outputs {
-                let _ = output.await;
-            }
-        };
-        let _ = tokio::time::timeout(DRAIN, drained).await;
-        let payload = serde_json::to_vec(&last).unwrap_or_default();
-        let _ = frames.send((Channel::Control, payload)).await;
-        drop(frames);
-        let _ = tokio::time::timeout(DRAIN, written).await;
-        input.abort();
+        tokio::select! {
+            () = delivered => {}
+            () = client_gone => {}
+        }
     }
 }
 
-/// What output still takes after the program's end.
+/// How long output that is still open after the program's end may go on.
 const DRAIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 async fn write_frames(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Frame>) {
@@ -246,10 +246,21 @@ async fn write_frames(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Rece
     let _ = writer.shutdown().await;
 }
 
-async fn copy_output(channel: Channel, mut output: Reader, frames: mpsc::Sender<Frame>) {
+/// Copies what comes until its end; once `ended` is true only what is there already.
+async fn copy_output(
+    channel: Channel,
+    mut output: Output,
+    frames: mpsc::Sender<Frame>,
+    mut ended: watch::Receiver<bool>,
+) {
     let mut buffer = vec![0; MAX_PAYLOAD];
-    // A terminal's master gives an error when the other side is closed: the end, too.
-    while let Ok(count @ 1..) = output.read(&mut buffer).await {
+    loop {
+        let read = tokio::select! {
+            read = output.read(&mut buffer) => read,
+            _ = ended.wait_for(|ended| *ended) => output.read_at_once(&mut buffer),
+        };
+        // A terminal's master gives an error when the other side is closed: the end, too.
+        let Ok(count @ 1..) = read else { return };
         let payload = buffer.get(..count).unwrap_or_default().to_vec();
         if frames.send((channel, payload)).await.is_err() {
             return;
@@ -257,6 +268,7 @@ async fn copy_output(channel: Channel, mut output: Reader, frames: mpsc::Sender<
     }
 }
 
+/// Ends when the client has gone or makes no sense.
 async fn copy_input(
     mut reader: impl AsyncRead + Unpin,
     mut input: Option<Writer>,

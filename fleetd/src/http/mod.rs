@@ -10,6 +10,7 @@ mod listen;
 mod logs;
 mod machines;
 mod problem;
+mod terminal;
 mod units;
 
 pub use listen::{bind, serve};

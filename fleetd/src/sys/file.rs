@@ -1,4 +1,4 @@
-//! Files below a directory that is not ours, and locks.
+//! Files below a directory that is not ours, locks, and descriptors that do not wait.
 
 use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags, flock, openat2};
 use std::io;
@@ -20,4 +20,20 @@ pub fn try_lock(file: impl AsFd) -> io::Result<()> {
 /// flock(2): takes the lock for this process; waits for as long as another has it.
 pub fn lock(file: impl AsFd) -> io::Result<()> {
     Ok(flock(file, FlockOperation::LockExclusive)?)
+}
+
+/// fcntl(2): O_NONBLOCK, for everybody who shares the open file.
+pub fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(&fd)?;
+    Ok(rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?)
+}
+
+/// read(2)
+pub fn read(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::io::read(fd, buffer)?)
+}
+
+/// write(2)
+pub fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::io::write(fd, bytes)?)
 }

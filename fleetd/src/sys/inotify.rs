@@ -12,9 +12,9 @@ pub fn open() -> io::Result<OwnedFd> {
 
 /// inotify_add_watch(2): files that come, go or grow in the directory.
 pub fn add(inotify: impl AsFd, directory: &Path) -> io::Result<()> {
-    let changes =
-        WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::MOVED_TO | WatchFlags::DELETE_SELF;
-    add_watch(inotify, directory, changes | WatchFlags::ONLYDIR)?;
+    let changes = WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::MOVED_TO;
+    let ends = WatchFlags::DELETE | WatchFlags::DELETE_SELF;
+    add_watch(inotify, directory, changes | ends | WatchFlags::ONLYDIR)?;
     Ok(())
 }
 

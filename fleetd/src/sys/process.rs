@@ -1,6 +1,8 @@
 //! Processes by descriptor: a number may be another process by the time it is used.
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
+};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,6 +15,14 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 /// pidfd_send_signal(2) of SIGKILL.
 pub fn kill(pidfd: impl AsFd) -> io::Result<()> {
     Ok(pidfd_send_signal(pidfd, Signal::KILL)?)
+}
+
+/// kill(2) with SIGKILL of the process group that `pid` leads; nothing if that process, which the
+/// descriptor holds on to, has ended: its number may be another's by now.
+pub fn kill_group(leader: impl AsFd, pid: i32) -> io::Result<()> {
+    let group = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+    pidfd_send_signal(leader, Signal::KILL)?;
+    Ok(kill_process_group(group, Signal::KILL)?)
 }
 
 /// waitid(2) for a child that has ended or is about to.
