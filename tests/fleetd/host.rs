@@ -99,7 +99,20 @@ impl Host {
     }
 
     pub(crate) fn start_fleetd(&mut self) {
-        let mut command = self.command(&[]);
+        let command = self.command(&[]);
+        self.start_fleetd_by(command);
+    }
+
+    /// As a daemon that ignores these signals would start it, or a shell's background job.
+    pub(crate) fn start_fleetd_with_ignored(&mut self, signals: &str) {
+        let own = self.command(&[]);
+        let mut command = Command::new("env");
+        command.arg(format!("--ignore-signal={signals}")).arg(own.get_program());
+        command.args(own.get_args()).stdin(Stdio::null());
+        self.start_fleetd_by(command);
+    }
+
+    fn start_fleetd_by(&mut self, mut command: Command) {
         command.args(&self.options);
         self.fleetd = Some(self.started(command));
         let client = self.client();

@@ -40,6 +40,27 @@ fn a_program_that_ends_well_stays_ended_under_on_failure() {
 }
 
 #[test]
+fn what_whoever_started_fleetd_ignores_is_nothing_to_a_program() {
+    require!(needs());
+    require!(need::program("busybox"));
+    let mut host = Host::new();
+    host.kill_fleetd();
+    host.start_fleetd_with_ignored("HUP,INT,QUIT,PIPE,CHLD,XFSZ");
+    let client = host.client();
+    let text = "[Container]\nImage=hello\nNetwork=none\n\
+                Exec=/bin/busybox sh -c \"grep SigIgn /proc/self/status; exit 3\"\n";
+    client.launch("tells.container", text).unwrap();
+    let unit = client.wait_failed("tells.container");
+    assert_eq!(unit.state.last_exit.unwrap().code, Some(3));
+    let lines = client.log("tells.container");
+    let ignored = lines.iter().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+    let ignored = u64::from_str_radix(ignored, 16).unwrap();
+    // The C library of the one that started us ignores two signals of its own, 32 and 33.
+    assert_eq!(ignored & !(0b11 << 31), 0, "{ignored:x}");
+    host.assert_clear();
+}
+
+#[test]
 fn a_program_that_always_fails_comes_to_its_start_limit() {
     require!(needs());
     require!(need::program("busybox"));

@@ -1,5 +1,6 @@
 //! Processes by descriptor: a number may be another process by the time it is used.
 
+use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid,
 };
@@ -25,9 +26,12 @@ pub fn kill_group(leader: impl AsFd, pid: i32) -> io::Result<()> {
     Ok(kill_process_group(group, Signal::KILL)?)
 }
 
-/// waitid(2) for a child that has ended or is about to.
+/// waitid(2) for a child that has ended or is about to. Where whoever started this program had
+/// SIGCHLD ignored, the kernel has reaped it (waitpid(2), "ECHILD").
 pub fn reap(pidfd: &OwnedFd) -> io::Result<()> {
     let ended = || waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
-    rustix::io::retry_on_intr(ended)?;
-    Ok(())
+    match rustix::io::retry_on_intr(ended) {
+        Ok(_) | Err(Errno::CHILD) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -21,6 +21,12 @@ use crate::sys::process::Strings;
 use crate::sys::signal::SignalSet;
 use crate::sys::{capability, file, identity, process, signal, terminal};
 
+/// What those who start programs leave ignored, and execve(2) keeps so: nohup (HUP), a shell's
+/// background jobs (INT, QUIT), Python (PIPE, XFSZ), this program (PIPE). A container that could not
+/// be interrupted because of how a daemon was started would be a riddle.
+const LEFT_IGNORED: [i32; 5] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE, libc::SIGXFSZ];
+
 /// A program to execute, prepared by the parent.
 pub struct Program<'a> {
     process: &'a Process,
@@ -221,8 +227,9 @@ impl<'a> Program<'a> {
         let environment = self.environment()?;
         file::umask(user.umask.unwrap_or(0o022));
         signal::set_blocked(&SignalSet::empty()).doing("unblock signals")?;
-        // Rust's own start ignores it, and execve would keep that.
-        signal::set_default(libc::SIGPIPE).doing("restore SIGPIPE")?;
+        for number in LEFT_IGNORED {
+            signal::set_default(number).doing("restore the signals")?;
+        }
         let entered = enter(cwd);
         if !no_new_privileges {
             // Without that bit only CAP_SYS_ADMIN may load a filter.

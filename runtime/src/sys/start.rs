@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 use super::check;
 
 /// Opens /dev/null for those of 0, 1 and 2 that are not open, so that no other file gets their
-/// numbers; and has writing to a closed pipe be an error and no signal.
+/// numbers; has writing to a closed pipe be an error and no signal; and has children that ended wait
+/// for this program: who ignores SIGCHLD, and execve(2) keeps that, has none to wait for (waitpid(2)).
 pub fn begin() -> io::Result<()> {
     let mut standard = [0, 1, 2].map(|fd| libc::pollfd { fd, events: 0, revents: 0 });
     // SAFETY: the kernel writes to `revents` of three entries.
@@ -21,9 +22,11 @@ pub fn begin() -> io::Result<()> {
             check(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) })?;
         }
     }
-    // SAFETY: SIG_IGN installs no handler.
-    if unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) } == libc::SIG_ERR {
-        return Err(io::Error::last_os_error());
+    for (signal, action) in [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)] {
+        // SAFETY: neither action installs a handler.
+        if unsafe { libc::signal(signal, action) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
     }
     Ok(())
 }
