@@ -44,8 +44,11 @@ pub(crate) fn command(boot: &Boot<'_>, accelerator: Accelerator) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
     match accelerator {
         Accelerator::Kvm => command.args(["-accel", "kvm", "-cpu", "host"]),
+        // One thread for both processors: with a thread each, one of them may run an instruction that
+        // the other has replaced long since, which a kernel that patches itself does not survive
+        // (an `Oops: int3` where a static key was switched). Two machines run at once anyway.
         // Page tables of five levels only make translation slower.
-        Accelerator::Tcg => command.args(["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"]),
+        Accelerator::Tcg => command.args(["-accel", "tcg,thread=single", "-cpu", "max,la57=off"]),
     };
     command
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
