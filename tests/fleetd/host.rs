@@ -22,9 +22,13 @@ PublishPort=8080:8080
 TimeoutStopSec=10s
 ";
 
-/// The same without a network of its own.
+/// The same without a network of its own. It is active when it answers and ends when it is told to:
+/// before, the first process of a namespace gets no signal that it does not handle.
 pub(crate) fn on_host(more: &str) -> String {
-    format!("[Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=host\n{more}")
+    format!(
+        "[Service]\nType=notify\n\
+         [Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=host\n{more}"
+    )
 }
 
 pub(crate) fn needs() -> Result<(), String> {
