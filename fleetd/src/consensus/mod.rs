@@ -104,8 +104,7 @@ fn decide(store: &Store, batch: Vec<Proposal>, publish: &watch::Sender<Arc<Decid
         };
         answers.push((answer, result));
     }
-    let written =
-        if decided.index == before { Ok(()) } else { store.write(decided.index, &changed) };
+    let written = if decided.index == before { Ok(()) } else { store.write(&decided, &changed) };
     if written.is_ok() && decided.index != before {
         publish.send_replace(Arc::new(decided));
     }

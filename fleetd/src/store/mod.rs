@@ -11,7 +11,7 @@ pub use error::Error;
 use crate::core::decided::{Decided, Entry};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// By name: an [`Entry`] as JSON.
 const UNITS: TableDefinition<&str, &[u8]> = TableDefinition::new("units");
@@ -24,7 +24,9 @@ const CACHE: usize = 8 << 20;
 
 pub struct Store {
     path: PathBuf,
-    database: Database,
+    /// None after an error of the disk: redb refuses everything from then on (`PreviousIo`), and is
+    /// opened again for the next write.
+    database: Mutex<Option<Database>>,
 }
 
 /// What is there when the store is opened.
@@ -52,93 +54,128 @@ impl Store {
         let database = std::panic::catch_unwind(|| builder().open(path))
             .map_err(|_| fail("the file is damaged".to_owned()))?
             .map_err(|e| fail(e.to_string()))?;
-        let store = Self { path: path.to_owned(), database };
-        let opened =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.begin(new_machine_id)))
-                .map_err(|_| fail("the file is damaged".to_owned()))??;
-        Ok((store, opened))
+        let begin = || begin(path, &database, new_machine_id);
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(begin))
+            .map_err(|_| fail("the file is damaged".to_owned()))??;
+        Ok((Self { path: path.to_owned(), database: Mutex::new(Some(database)) }, opened))
     }
 
-    fn begin(&self, new_machine_id: &str) -> Result<Opened, Error> {
-        let fail = |cause: String| Error::Open { path: self.path.clone(), cause };
-        let opened: Result<Opened, redb::Error> = (|| {
-            let transaction = self.database.begin_write()?;
-            let opened = {
-                let mut numbers = transaction.open_table(NUMBERS)?;
-                let mut texts = transaction.open_table(TEXTS)?;
-                let number = |key| -> Result<Option<u64>, redb::Error> {
-                    Ok(numbers.get(key)?.map(|value| value.value()))
-                };
-                let (format, index) = (number("format")?, number("index")?.unwrap_or(0));
-                let incarnation = number("incarnation")?.unwrap_or(0) + 1;
-                numbers.insert("incarnation", incarnation)?;
-                let machine_id = texts.get("machine id")?.map(|value| value.value().to_owned());
-                if machine_id.is_none() {
-                    texts.insert("machine id", new_machine_id)?;
-                    numbers.insert("format", FORMAT)?;
-                }
-                let machine_id = machine_id.unwrap_or_else(|| new_machine_id.to_owned());
-                let decided = Decided { index, ..Decided::default() };
-                if format.is_some_and(|format| format > FORMAT) {
-                    return Err(redb::Error::Corrupted("it is of a newer fleetd".to_owned()));
-                }
-                Opened { decided, machine_id, incarnation }
-            };
-            // Made here, so that a read finds it.
-            transaction.open_table(UNITS)?;
-            transaction.commit()?;
-            Ok(opened)
-        })();
-        let mut opened = opened.map_err(|e| fail(e.to_string()))?;
-        opened.decided.units = self.units()?;
-        Ok(opened)
-    }
-
-    fn units(&self) -> Result<std::collections::BTreeMap<String, Arc<Entry>>, Error> {
-        let fail = |cause: String| Error::Open { path: self.path.clone(), cause };
-        let rows: Result<Vec<(String, Vec<u8>)>, redb::Error> = (|| {
-            let table = self.database.begin_read()?.open_table(UNITS)?;
-            let rows = table.iter()?.map(|row| {
-                let (name, entry) = row?;
-                Ok((name.value().to_owned(), entry.value().to_vec()))
-            });
-            rows.collect()
-        })();
-        rows.map_err(|e| fail(e.to_string()))?
-            .into_iter()
-            .map(|(name, bytes)| match serde_json::from_slice(&bytes) {
-                Ok(entry) => Ok((name, Arc::new(entry))),
-                Err(e) => Err(fail(format!("read unit {name}: {e}"))),
-            })
-            .collect()
-    }
-
-    /// Writes the units that changed (none: they are gone) and the index they changed with: all or
-    /// nothing, on disk when it returns.
-    pub fn write(&self, index: u64, changed: &[(String, Option<Arc<Entry>>)]) -> Result<(), Error> {
-        let written: Result<(), redb::Error> = (|| {
-            let transaction = self.database.begin_write()?;
-            {
-                let mut units = transaction.open_table(UNITS)?;
-                for (name, entry) in changed {
-                    match entry {
-                        Some(entry) => {
-                            let bytes = serde_json::to_vec(entry.as_ref())
-                                .map_err(|e| redb::Error::Io(e.into()))?;
-                            units.insert(name.as_str(), bytes.as_slice())?;
-                        }
-                        None => {
-                            units.remove(name.as_str())?;
-                        }
-                    }
-                }
-                transaction.open_table(NUMBERS)?.insert("index", index)?;
-            }
-            transaction.commit()?;
-            Ok(())
-        })();
+    /// Writes the facts, of which these units changed (none: they are gone): all or nothing, on disk
+    /// when it returns. After an error the disk may have either; the next write makes it right.
+    pub fn write(&self, decided: &Decided, changed: &[Changed]) -> Result<(), Error> {
+        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = match database.as_ref() {
+            Some(database) => put(database, decided, changed),
+            None => builder().open(&self.path).map_err(redb::Error::from).and_then(|opened| {
+                put_all(&opened, decided)?;
+                *database = Some(opened);
+                Ok(())
+            }),
+        };
+        if written.is_err() {
+            *database = None;
+        }
         written.map_err(|e| Error::Write { path: self.path.clone(), cause: e })
     }
+}
+
+/// A unit that changed; none: it is gone.
+pub type Changed = (String, Option<Arc<Entry>>);
+
+fn put(database: &Database, decided: &Decided, changed: &[Changed]) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut units = transaction.open_table(UNITS)?;
+        for (name, entry) in changed {
+            match entry {
+                Some(entry) => {
+                    units.insert(name.as_str(), json(entry)?.as_slice())?;
+                }
+                None => {
+                    units.remove(name.as_str())?;
+                }
+            }
+        }
+        transaction.open_table(NUMBERS)?.insert("index", decided.index)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Whatever is there, it is replaced.
+fn put_all(database: &Database, decided: &Decided) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut units = transaction.open_table(UNITS)?;
+        units.retain(|_, _| false)?;
+        for (name, entry) in &decided.units {
+            units.insert(name.as_str(), json(entry)?.as_slice())?;
+        }
+        transaction.open_table(NUMBERS)?.insert("index", decided.index)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn json(entry: &Entry) -> Result<Vec<u8>, redb::Error> {
+    serde_json::to_vec(entry).map_err(|e| redb::Error::Io(e.into()))
+}
+
+fn begin(path: &Path, database: &Database, new_machine_id: &str) -> Result<Opened, Error> {
+    let fail = |cause: String| Error::Open { path: path.to_owned(), cause };
+    let opened: Result<Opened, redb::Error> = (|| {
+        let transaction = database.begin_write()?;
+        let opened = {
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            let mut texts = transaction.open_table(TEXTS)?;
+            let number = |key| -> Result<Option<u64>, redb::Error> {
+                Ok(numbers.get(key)?.map(|value| value.value()))
+            };
+            let (format, index) = (number("format")?, number("index")?.unwrap_or(0));
+            let incarnation = number("incarnation")?.unwrap_or(0) + 1;
+            numbers.insert("incarnation", incarnation)?;
+            let machine_id = texts.get("machine id")?.map(|value| value.value().to_owned());
+            if machine_id.is_none() {
+                texts.insert("machine id", new_machine_id)?;
+                numbers.insert("format", FORMAT)?;
+            }
+            let machine_id = machine_id.unwrap_or_else(|| new_machine_id.to_owned());
+            let decided = Decided { index, ..Decided::default() };
+            if format.is_some_and(|format| format > FORMAT) {
+                return Err(redb::Error::Corrupted("it is of a newer fleetd".to_owned()));
+            }
+            Opened { decided, machine_id, incarnation }
+        };
+        // Made here, so that a read finds it.
+        transaction.open_table(UNITS)?;
+        transaction.commit()?;
+        Ok(opened)
+    })();
+    let mut opened = opened.map_err(|e| fail(e.to_string()))?;
+    opened.decided.units = units(path, database)?;
+    Ok(opened)
+}
+
+fn units(
+    path: &Path,
+    database: &Database,
+) -> Result<std::collections::BTreeMap<String, Arc<Entry>>, Error> {
+    let fail = |cause: String| Error::Open { path: path.to_owned(), cause };
+    let rows: Result<Vec<(String, Vec<u8>)>, redb::Error> = (|| {
+        let table = database.begin_read()?.open_table(UNITS)?;
+        let rows = table.iter()?.map(|row| {
+            let (name, entry) = row?;
+            Ok((name.value().to_owned(), entry.value().to_vec()))
+        });
+        rows.collect()
+    })();
+    rows.map_err(|e| fail(e.to_string()))?
+        .into_iter()
+        .map(|(name, bytes)| match serde_json::from_slice(&bytes) {
+            Ok(entry) => Ok((name, Arc::new(entry))),
+            Err(e) => Err(fail(format!("read unit {name}: {e}"))),
+        })
+        .collect()
 }
 
 fn builder() -> redb::Builder {
