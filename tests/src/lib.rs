@@ -17,10 +17,12 @@ mod demo;
 pub mod need;
 pub mod programs;
 mod scratch;
+mod signals;
 pub mod sys;
 
 pub use demo::demo;
 pub use scratch::Scratch;
+pub use signals::ignored_signals;
 
 /// Goes on with the value of an `Ok`, or leaves the test as skipped with the reason of an `Err`.
 #[macro_export]

@@ -44,12 +44,12 @@ const QUEUE: usize = 256;
 
 impl Consensus {
     /// A group of one. Its thread ends with the last handle.
-    pub fn local(store: Store, decided: Decided) -> std::io::Result<Self> {
+    pub fn local(mut store: Store, decided: Decided) -> std::io::Result<Self> {
         let (proposals, queue) = mpsc::channel(QUEUE);
         let (publish, decided) = watch::channel(Arc::new(decided));
         std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || decide_all(&store, queue, &publish))?;
+            .spawn(move || decide_all(&mut store, queue, &publish))?;
         Ok(Self { proposals, decided })
     }
 
@@ -73,7 +73,7 @@ impl Consensus {
 /// Decides what waits together in one transaction: a sync of the disk costs as much for one as for
 /// many.
 fn decide_all(
-    store: &Store,
+    store: &mut Store,
     mut queue: mpsc::Receiver<Proposal>,
     publish: &watch::Sender<Arc<Decided>>,
 ) {
@@ -86,7 +86,7 @@ fn decide_all(
     }
 }
 
-fn decide(store: &Store, batch: Vec<Proposal>, publish: &watch::Sender<Arc<Decided>>) {
+fn decide(store: &mut Store, batch: Vec<Proposal>, publish: &watch::Sender<Arc<Decided>>) {
     let mut decided = publish.borrow().as_ref().clone();
     let before = decided.index;
     let mut answers = Vec::new();

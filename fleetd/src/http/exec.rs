@@ -4,7 +4,7 @@
 //! unit's supervisor; here are only its pipes, or the master of its terminal.
 
 use super::problem::{Answer, Result};
-use super::terminal::{Output, Terminal};
+use super::stdio::{Output, Terminal};
 use super::units::{checked, unknown};
 use super::{Api, Shared};
 use crate::agent::adopt::RECORD;

@@ -10,7 +10,7 @@ mod listen;
 mod logs;
 mod machines;
 mod problem;
-mod terminal;
+mod stdio;
 mod units;
 
 pub use listen::{bind, serve};

@@ -11,7 +11,7 @@ pub use error::Error;
 use crate::core::decided::{Decided, Entry};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// By name: an [`Entry`] as JSON.
 const UNITS: TableDefinition<&str, &[u8]> = TableDefinition::new("units");
@@ -26,7 +26,7 @@ pub struct Store {
     path: PathBuf,
     /// None after an error of the disk: redb refuses everything from then on (`PreviousIo`), and is
     /// opened again for the next write.
-    database: Mutex<Option<Database>>,
+    database: Option<Database>,
 }
 
 /// What is there when the store is opened.
@@ -57,68 +57,66 @@ impl Store {
         let begin = || begin(path, &database, new_machine_id);
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(begin))
             .map_err(|_| fail("the file is damaged".to_owned()))??;
-        Ok((Self { path: path.to_owned(), database: Mutex::new(Some(database)) }, opened))
+        Ok((Self { path: path.to_owned(), database: Some(database) }, opened))
     }
 
     /// Writes the facts, of which these units changed (none: they are gone): all or nothing, on disk
     /// when it returns. After an error the disk may have either; the next write makes it right.
-    pub fn write(&self, decided: &Decided, changed: &[Changed]) -> Result<(), Error> {
-        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = match database.as_ref() {
-            Some(database) => put(database, decided, changed),
-            None => builder().open(&self.path).map_err(redb::Error::from).and_then(|opened| {
-                put_all(&opened, decided)?;
-                *database = Some(opened);
-                Ok(())
+    pub fn write(&mut self, decided: &Decided, changed: &[Changed]) -> Result<(), Error> {
+        let written = match self.database.take() {
+            Some(database) => put(database, decided.index, changed, Before::Stays),
+            None => builder().open(&self.path).map_err(redb::Error::from).and_then(|database| {
+                let units = decided.units.iter();
+                let all: Vec<Changed> =
+                    units.map(|(name, entry)| (name.clone(), Some(Arc::clone(entry)))).collect();
+                put(database, decided.index, &all, Before::Goes)
             }),
         };
-        if written.is_err() {
-            *database = None;
-        }
-        written.map_err(|e| Error::Write { path: self.path.clone(), cause: e })
+        let database = written.map_err(|cause| Error::Write { path: self.path.clone(), cause })?;
+        self.database = Some(database);
+        Ok(())
     }
 }
 
 /// A unit that changed; none: it is gone.
 pub type Changed = (String, Option<Arc<Entry>>);
 
-fn put(database: &Database, decided: &Decided, changed: &[Changed]) -> Result<(), redb::Error> {
+/// What becomes of units that were there and are not named.
+#[derive(PartialEq, Eq)]
+enum Before {
+    Stays,
+    Goes,
+}
+
+/// Gives the database back if it can still be used.
+fn put(
+    database: Database,
+    index: u64,
+    changed: &[Changed],
+    before: Before,
+) -> Result<Database, redb::Error> {
     let transaction = database.begin_write()?;
     {
         let mut units = transaction.open_table(UNITS)?;
+        if before == Before::Goes {
+            units.retain(|_, _| false)?;
+        }
         for (name, entry) in changed {
             match entry {
                 Some(entry) => {
-                    units.insert(name.as_str(), json(entry)?.as_slice())?;
+                    let bytes = serde_json::to_vec(entry.as_ref())
+                        .map_err(|e| redb::Error::Io(e.into()))?;
+                    units.insert(name.as_str(), bytes.as_slice())?;
                 }
                 None => {
                     units.remove(name.as_str())?;
                 }
             }
         }
-        transaction.open_table(NUMBERS)?.insert("index", decided.index)?;
+        transaction.open_table(NUMBERS)?.insert("index", index)?;
     }
     transaction.commit()?;
-    Ok(())
-}
-
-/// Whatever is there, it is replaced.
-fn put_all(database: &Database, decided: &Decided) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut units = transaction.open_table(UNITS)?;
-        units.retain(|_, _| false)?;
-        for (name, entry) in &decided.units {
-            units.insert(name.as_str(), json(entry)?.as_slice())?;
-        }
-        transaction.open_table(NUMBERS)?.insert("index", decided.index)?;
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn json(entry: &Entry) -> Result<Vec<u8>, redb::Error> {
-    serde_json::to_vec(entry).map_err(|e| redb::Error::Io(e.into()))
+    Ok(database)
 }
 
 fn begin(path: &Path, database: &Database, new_machine_id: &str) -> Result<Opened, Error> {

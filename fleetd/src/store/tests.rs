@@ -38,7 +38,7 @@ fn entry() -> Arc<Entry> {
 #[test]
 fn what_was_written_is_there_again() {
     let dir = Dir::new("again");
-    let (store, opened) = Store::open(&dir.file(), "m1").unwrap();
+    let (mut store, opened) = Store::open(&dir.file(), "m1").unwrap();
     assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 1));
     let at = |index| Decided { index, ..Decided::default() };
     store.write(&at(7), &[("a.container".to_owned(), Some(entry()))]).unwrap();
@@ -100,7 +100,7 @@ fn after_a_full_disk_decisions_are_taken_again() {
         return;
     }
     let disk = small_disk("8m");
-    let (store, opened) = Store::open(&disk.join("fleetd.redb"), "m1").unwrap();
+    let (mut store, opened) = Store::open(&disk.join("fleetd.redb"), "m1").unwrap();
     let mut decided = opened.decided;
     let mut write = |name: String, text: String| {
         let mut next = decided.clone();

@@ -70,9 +70,9 @@ impl Report {
     /// How many tests passed, failed and were skipped. What was not run somewhere has failed.
     fn totals(&self) -> (usize, usize, usize) {
         let is_failed = |test: &str| {
-            let results = self.results.get(test).into_iter().flatten();
+            let mut results = self.results.get(test).into_iter().flatten();
             self.not_run.contains(test)
-                || results.into_iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
+                || results.any(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
         };
         let all = self.results.keys().chain(&self.not_run).collect::<BTreeSet<_>>();
         let failed = all.iter().filter(|test| is_failed(test)).count();

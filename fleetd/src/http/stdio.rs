@@ -1,4 +1,4 @@
-//! Where a program's output comes from: pipes, or the master of its terminal. None of them costs a
+//! The ends of what a program is connected to: pipes, or the master of its terminal. None of them costs a
 //! thread while nothing comes: there is one for every session, and threads are few.
 
 use crate::sys::file;
