@@ -127,6 +127,25 @@ fn down_stops_everything_and_leaves_nothing() {
     assert!(!host.cgroup().exists());
 }
 
+#[test]
+fn a_program_that_is_ready_while_fleetd_is_dead_is_heard_by_the_next_one() {
+    require!(needs());
+    require!(need::program("busybox"));
+    let mut host = Host::new();
+    let text = "[Container]\nImage=hello\nNetwork=host\nExec=/bin/busybox sh -c \"\
+                mkfifo /dev/shm/go && echo waits && read go < /dev/shm/go; exec /bin/hello-server\"\n\
+                [Service]\nType=notify\nTimeoutStartSec=infinity\n";
+    host.client().launch("hello.container", text).unwrap();
+    host.client().wait_log("hello.container", "waits");
+    let pid = host.client().unit("hello.container").state.pid.unwrap();
+    host.kill_fleetd();
+    std::fs::write(format!("/proc/{pid}/root/dev/shm/go"), "go\n").unwrap();
+    // It answers after it has said that it is ready.
+    host.eventually("the server answers", |host| host.fetch(8080).is_ok());
+    host.start_fleetd();
+    host.client().wait_active("hello.container");
+}
+
 /// As many rounds as `FLOTILLA_FAULTS` says.
 fn rounds(usual: u32) -> u32 {
     std::env::var("FLOTILLA_FAULTS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)

@@ -19,6 +19,7 @@ Image=hello
 Exec=/bin/hello-server
 PublishPort=8080:8080
 [Service]
+Type=notify
 TimeoutStopSec=10s
 ";
 

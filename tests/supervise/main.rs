@@ -7,6 +7,7 @@ mod client;
 mod end;
 mod exec;
 mod log;
+mod notify;
 mod protocol;
 mod reexec;
 mod start;

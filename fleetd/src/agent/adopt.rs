@@ -16,8 +16,6 @@ use std::time::Duration;
 /// Written before anything else of a run is made.
 pub const RECORD: &str = "run.json";
 const EXIT: &str = "exit.json";
-/// Made when a Type=notify program has said that it is ready.
-pub const READY: &str = "ready";
 
 /// A supervisor that was started and has no socket after this is broken.
 const SOCKET_APPEARS: Duration = Duration::from_secs(10);

@@ -1,6 +1,5 @@
 //! What the agent's tasks tell it.
 
-use super::task::Task;
 use crate::core::reconcile::StartError;
 use crate::core::run::{RunId, RunRecord};
 use fleetd_api::ExitReason;
@@ -43,6 +42,4 @@ pub struct Running {
     /// Microseconds since the epoch.
     pub since: u64,
     pub ready: bool,
-    /// Listens for READY=1.
-    pub listener: Option<Task>,
 }

@@ -39,7 +39,7 @@ use crate::core::oci::image::ImageConfig;
 use crate::core::reconcile::{Action, Life, Seen};
 use crate::core::restart::micros;
 use crate::core::run::RunId;
-use crate::core::unit::container::{ContainerUnit, ServiceType};
+use crate::core::unit::container::ContainerUnit;
 use board::Board;
 use context::{Context, now};
 use fleetd_api::EventKind;
@@ -140,21 +140,13 @@ impl Agent {
         let mut run = Run::new(record.run.clone(), record.order);
         match state {
             Some(state) if state.status == "running" => {
-                let ready = context.place.run(&record.run).join(adopt::READY).exists()
-                    || unit.loaded().is_none_or(|unit| unit.service.kind != ServiceType::Notify);
                 run.pid = Some(state.pid);
                 run.seen = Seen::Running {
                     order: record.order,
                     since: state.started,
-                    ready,
+                    ready: state.ready,
                     asked: false,
                 };
-                if !ready {
-                    match notify::listen(&context, &name, &record.run) {
-                        Ok(listener) => run.tasks.push(listener),
-                        Err(error) => tracing::warn!("{error}"),
-                    }
-                }
                 run.record = Some(Arc::new(record));
                 unit.run = Some(run);
                 self.watch_run(&name);
@@ -354,7 +346,7 @@ impl Agent {
         }
     }
 
-    /// Watches the end and the health of the unit's run.
+    /// Watches the end, the health and the readiness of the unit's run.
     fn watch_run(&mut self, name: &str) {
         let context = self.context.clone();
         let Some(unit) = self.units.get_mut(name) else { return };
@@ -365,6 +357,9 @@ impl Agent {
             run.health = Some(crate::core::health::Record::new(*since));
             let record = record.as_ref().clone();
             run.tasks.push(Task::spawn(health::check(context.clone(), record, check)));
+        }
+        if let Seen::Running { ready: false, .. } = &run.seen {
+            run.tasks.push(notify::listen(&context, name, &record.run));
         }
         run.tasks.push(Task::spawn(async move {
             let place = &context.place;

@@ -49,6 +49,8 @@ pub struct Prepared {
     pub network: Option<OwnedFd>,
     pub address: Option<IpAddr>,
     pub mounts: Vec<Tree>,
+    /// What a Type=notify program says READY=1 to.
+    pub notify: Option<OwnedFd>,
 }
 
 /// What the unit asks of netd. None: it has the host's network or none.
@@ -202,6 +204,10 @@ pub fn root(context: &Context, plan: &Plan, parts: Parts) -> Result<Prepared, St
     let address = network.as_ref().map(|(attached, _)| attached.endpoint.address);
     let mut mounts = run_files(context, plan, network.as_ref().map(|(attached, _)| attached))?;
     mounts.extend(volumes);
+    let notify = match unit.service.kind {
+        ServiceType::Notify => Some(super::notify::bind(context, &plan.run)?),
+        _ => None,
+    };
     Ok(Prepared {
         digest: image.digest,
         image: config,
@@ -211,6 +217,7 @@ pub fn root(context: &Context, plan: &Plan, parts: Parts) -> Result<Prepared, St
         network: network.map(|(_, namespace)| namespace),
         address,
         mounts,
+        notify,
     })
 }
 

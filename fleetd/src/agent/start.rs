@@ -3,8 +3,7 @@
 use super::context::{Context, now};
 use super::message::{Running, What};
 use super::place::{make_private, write_whole};
-use super::task::Task;
-use super::{clear, notify, prepare};
+use super::{clear, prepare};
 use crate::core::oci::{self, limits};
 use crate::core::reconcile::StartError;
 use crate::core::restart;
@@ -57,14 +56,14 @@ async fn begin(
     };
     let started: Result<_, Fault> = started.await;
     match started {
-        Ok(((pid, listener), steps)) => {
+        Ok((pid, steps)) => {
             record.steps = steps;
             // For whoever comes after us; the run itself does not need it.
             if let Err(error) = write_record(context, &record) {
                 tracing::warn!("{error}");
             }
             let ready = plan.unit.service.kind != ServiceType::Notify;
-            Ok(Running { record, pid, since: now(), ready, listener })
+            Ok(Running { record, pid, since: now(), ready })
         }
         Err(fault) => {
             clear::undo(context, &record).await;
@@ -151,7 +150,7 @@ async fn launch(
     plan: &Plan,
     record: &mut RunRecord,
     parts: prepare::Parts,
-) -> Result<(i32, Option<Task>), Fault> {
+) -> Result<i32, Fault> {
     let context = steps.context.clone();
     let _turn = context.creating.acquire().await.map_err(|e| e.to_string())?;
     let began = steps.begin("root", format!("mounts the root of {}", plan.unit.image));
@@ -182,15 +181,11 @@ async fn launch(
         serde_json::to_vec(&config).map_err(|e| format!("write config.json: {}", cause(&e)))?;
     write_whole(&directory.join("config.json"), &bytes)?;
     write_record(&context, record)?;
-    let listener = match plan.unit.service.kind {
-        ServiceType::Notify => Some(notify::listen(&context, &plan.unit.name, &plan.run)?),
-        _ => None,
-    };
     steps.done("root", began.elapsed());
     let began = steps.begin("create", "makes the container");
     let pid = create(&context, plan, prepared, steps).await?;
     steps.done("create", began.elapsed());
-    Ok((pid, listener))
+    Ok(pid)
 }
 
 /// The line that comes over `--ready-fd`.
@@ -285,6 +280,10 @@ fn spawn(
     if let Some(namespace) = &prepared.network {
         arguments.option("--netns-fd", namespace.as_raw_fd().to_string());
         keep.push(namespace.as_fd());
+    }
+    if let Some(notify) = &prepared.notify {
+        arguments.option("--notify-fd", notify.as_raw_fd().to_string());
+        keep.push(notify.as_fd());
     }
     for mount in &prepared.mounts {
         let value = format!("{}={}", mount.destination, mount.tree.as_raw_fd());

@@ -20,6 +20,7 @@ pub const SOCKET: &str = "supervise.sock";
 pub enum Request<'a> {
     State,
     Wait,
+    Ready,
     Stop { signal: i32, timeout_ms: Option<u64> },
     Exec { process: &'a Value },
     Resize { exec: Option<u64>, rows: u16, columns: u16 },
@@ -38,6 +39,8 @@ pub struct State {
     pub status: String,
     /// Microseconds since the epoch.
     pub started: u64,
+    /// Whether it has said so, where it is to (`--notify-fd`).
+    pub ready: bool,
 }
 
 /// `exit.json`, and the answer to `wait` and `stop`.
@@ -103,6 +106,11 @@ impl Supervisor {
     /// Waits for the end of the program. This connection is for nothing else then.
     pub async fn wait(&mut self) -> Result<ExitRecord, String> {
         parsed(self.call(&Request::Wait, &[]).await?.0)
+    }
+
+    /// Waits until the program is ready. An error if it ends before.
+    pub async fn ready(&mut self) -> Result<(), String> {
+        self.call(&Request::Ready, &[]).await.map(|_| ())
     }
 
     /// Sends the signal; after the time the supervisor kills what is left (none: never). Returns at

@@ -48,8 +48,6 @@ pub struct Run {
     pub seen: Seen,
     pub record: Option<Arc<RunRecord>>,
     pub pid: Option<i32>,
-    /// READY=1 was heard. It may come before the word that the program runs.
-    pub ready: bool,
     pub health: Option<health::Record>,
     /// What the preparation waits for.
     pub waits: Option<String>,
@@ -65,7 +63,6 @@ impl Run {
             seen: Seen::Preparing { order },
             record: None,
             pid: None,
-            ready: false,
             health: None,
             waits: None,
             cancel: watch::Sender::new(false),
@@ -80,7 +77,6 @@ impl Run {
             What::StartFailed { error, kind } => self.seen = Seen::StartFailed { error, kind },
             What::Running(running) => self.runs(*running),
             What::Ready => {
-                self.ready = true;
                 if let Seen::Running { ready, .. } = &mut self.seen {
                     *ready = true;
                 }
@@ -101,13 +97,11 @@ impl Run {
     }
 
     fn runs(&mut self, running: Running) {
-        let Running { record, pid, since, ready, listener } = running;
+        let Running { record, pid, since, ready } = running;
         self.waits = None;
         self.pid = Some(pid);
-        let ready = ready || self.ready;
         self.seen = Seen::Running { order: record.order, since, ready, asked: false };
         self.record = Some(Arc::new(record));
-        self.tasks.extend(listener);
     }
 }
 

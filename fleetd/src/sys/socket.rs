@@ -1,9 +1,8 @@
-//! Unix sockets with descriptors and credentials in their messages (unix(7)).
+//! Unix sockets with descriptors in their messages (unix(7)).
 
 use nix::cmsg_space;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, UnixCredentials, recv, recvmsg,
-    sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recv, recvmsg, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -43,34 +42,4 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<O
 pub fn peek(socket: impl AsFd) -> io::Result<usize> {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     Ok(recv(socket.as_fd().as_raw_fd(), &mut [0], flags)?)
-}
-
-/// setsockopt(2), SO_PASSCRED: the kernel adds the sender's credentials to each message.
-pub fn pass_credentials(socket: impl AsFd) -> io::Result<()> {
-    Ok(setsockopt(&socket, sockopt::PassCred, &true)?)
-}
-
-/// recvmsg(2) on a datagram socket: the number of bytes, and who the kernel says has sent them.
-/// Descriptors that come along are closed.
-pub fn receive_from(
-    socket: impl AsFd,
-    buffer: &mut [u8],
-) -> io::Result<(usize, Option<UnixCredentials>)> {
-    let mut control = cmsg_space!(UnixCredentials, [RawFd; MAX_DESCRIPTORS]);
-    let mut slices = [IoSliceMut::new(buffer)];
-    let fd = socket.as_fd().as_raw_fd();
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-    let message = recvmsg::<UnixAddr>(fd, &mut slices, Some(&mut control), flags)?;
-    let mut sender = None;
-    for control in message.cmsgs()? {
-        match control {
-            ControlMessageOwned::ScmCredentials(credentials) => sender = Some(credentials),
-            ControlMessageOwned::ScmRights(raw) => {
-                // SAFETY: as in `receive`.
-                raw.into_iter().for_each(|fd| drop(unsafe { OwnedFd::from_raw_fd(fd) }));
-            }
-            _ => {}
-        }
-    }
-    Ok((message.bytes, sender))
 }

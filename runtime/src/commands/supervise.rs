@@ -19,6 +19,7 @@ pub(super) const FLAGS: &[Flag] = &[
     ("mount-fd", "", Kind::Value),
     ("cgroup", "", Kind::Value),
     ("ready-fd", "", Kind::Value),
+    ("notify-fd", "", Kind::Value),
     ("stdin", "", Kind::Switch),
     ("log-dir", "", Kind::Value),
     ("log-max-size", "", Kind::Value),
@@ -59,6 +60,7 @@ fn options(arguments: &Arguments) -> Result<Options> {
         mount_fds: arguments.values("mount-fd").map(mount).collect::<Result<_>>()?,
         cgroup: arguments.path("cgroup"),
         ready_fd: number(arguments, "ready-fd")?,
+        notify_fd: number(arguments, "notify-fd")?,
         stdin: arguments.on("stdin"),
         log_dir: arguments.path("log-dir"),
         log_max_size: positive(arguments, "log-max-size")?.unwrap_or(LOG_MAX_SIZE),
@@ -115,7 +117,7 @@ mod tests {
     fn every_option_of_the_contract_is_read() {
         let options = parsed(
             "--bundle /b --run-dir=/r --rootfs-fd 3 --netns-fd=4 --mount-fd /a=b=5 --mount-fd=/c=6 \
-             --cgroup x/y --ready-fd 7 --stdin --log-dir /l --log-max-size 1000 --log-max-files 2 \
+             --cgroup x/y --ready-fd 7 --notify-fd 8 --stdin --log-dir /l --log-max-size 1000 --log-max-files 2 \
              --stop-signal SIGINT --stop-timeout-ms 500 web",
         );
         let expected = Options {
@@ -127,6 +129,7 @@ mod tests {
             mount_fds: vec![("/a=b".into(), 5), ("/c".into(), 6)],
             cgroup: Some("x/y".into()),
             ready_fd: Some(7),
+            notify_fd: Some(8),
             stdin: true,
             log_dir: Some("/l".into()),
             log_max_size: 1000,

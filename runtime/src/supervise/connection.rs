@@ -16,6 +16,8 @@ pub(super) enum Role {
     Asking,
     /// It is told when the container has ended (`wait`, `stop`).
     AwaitsEnd,
+    /// It is told when the program is ready.
+    AwaitsReady,
     /// It is told when this process of `exec` has ended.
     AwaitsExec(u32),
     Watches(Box<Watcher>),

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use super::connection::Role;
 use super::pump::{CHUNK, LARGEST_PIPE, Read};
 use super::record::{self, Ended, Exit};
-use super::{Supervisor, request, stamp, start};
+use super::{Supervisor, notify, request, stamp, start};
 use crate::error::{Doing, Result};
 use crate::hooks;
 use crate::sys::{process, signal};
@@ -23,6 +23,7 @@ impl Supervisor {
         self.dismiss_successor();
         self.reap_sessions();
         self.drain_outputs();
+        self.on_notify();
         let events = self.container.cgroup.path().join("memory.events");
         let oom =
             std::fs::read_to_string(events).is_ok_and(|text| record::was_out_of_memory(&text));
@@ -92,6 +93,7 @@ impl Supervisor {
         start::remove_socket();
         self.accept();
         self.exit_line = Some(line.clone());
+        self.tell_ready(&request::refused(&notify::never()));
         for (number, mut connection) in std::mem::take(&mut self.connections) {
             match connection.role {
                 Role::AwaitsEnd => connection.send(&line, Vec::new()),

@@ -9,6 +9,7 @@ use super::connection::{Connection, Role};
 use super::exec::Session;
 use super::framing::Framing;
 use super::log_file::LogFile;
+use super::notify::Notify;
 use super::pump::Output;
 use super::record::ExitFile;
 use super::state::{self, State};
@@ -90,6 +91,7 @@ impl Container {
                 .terminal
                 .as_ref()
                 .map(|terminal| (kept.keep(&terminal.master), kept.keep(&terminal.other_side))),
+            notify: self.notify.as_ref().map(|notify| (kept.keep(&notify.socket), notify.ready)),
             poststop: self.poststop.clone(),
             oom_score: self.oom_score,
         }
@@ -105,6 +107,7 @@ impl Connection {
             role: match &self.role {
                 Role::Asking => state::Role::Asking,
                 Role::AwaitsEnd => state::Role::AwaitsEnd,
+                Role::AwaitsReady => state::Role::AwaitsReady,
                 Role::AwaitsExec(session) => state::Role::AwaitsExec(*session),
                 Role::Watches(watcher) => {
                     let [stdout, stderr] = watcher.descriptors();
@@ -161,6 +164,7 @@ fn container(state: state::Container) -> Result<Container> {
     let terminal = state.terminal.map(|(master, other_side)| {
         Ok(Terminal { master: take(master)?, other_side: take(other_side)? })
     });
+    let notify = state.notify.map(|(socket, ready)| Ok(Notify { socket: take(socket)?, ready }));
     Ok(Container {
         identity: state.identity,
         pid: state.pid,
@@ -169,6 +173,7 @@ fn container(state: state::Container) -> Result<Container> {
         config: File::from(take(state.config)?),
         stdin: state.stdin.map(take).transpose()?,
         terminal: terminal.transpose()?,
+        notify: notify.transpose()?,
         poststop: state.poststop,
         oom_score: state.oom_score,
     })
@@ -178,6 +183,7 @@ fn connection(state: state::Connection) -> Result<Connection> {
     let role = match state.role {
         state::Role::Asking => Role::Asking,
         state::Role::AwaitsEnd => Role::AwaitsEnd,
+        state::Role::AwaitsReady => Role::AwaitsReady,
         state::Role::AwaitsExec(session) => Role::AwaitsExec(session),
         state::Role::AwaitsReexec => Role::AwaitsReexec,
         state::Role::Watches { stdout, stderr } => {

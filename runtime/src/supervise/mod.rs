@@ -5,6 +5,7 @@
 //! mod.rs  watch.rs                      the loop: one epoll over everything, no thread
 //! pump.rs  log.rs  log_file.rs          the output, into the log
 //! attach.rs                             and to those who watch
+//! notify.rs                             what the program says about itself
 //! connection.rs  framing.rs  request.rs the socket: bytes, lines, requests
 //! serve.rs  exec.rs  stop.rs            what is asked over it
 //! reexec.rs  handover.rs  state.rs      another program takes over, in the same process
@@ -23,6 +24,7 @@ mod framing;
 mod handover;
 mod log;
 mod log_file;
+mod notify;
 mod own;
 mod plumbing;
 mod pump;
@@ -52,6 +54,7 @@ use crate::sys::{clock, signal};
 use connection::Connection;
 use exec::{Beginning, Session};
 use log_file::LogFile;
+use notify::Notify;
 use pump::{Output, Read};
 use record::{ExitFile, Identity};
 use reexec::Successor;
@@ -97,6 +100,7 @@ struct Container {
     /// The writing end of its stdin, if it has one.
     stdin: Option<OwnedFd>,
     terminal: Option<Terminal>,
+    notify: Option<Notify>,
     /// The bundle, if there are hooks to run after the end (`poststop`).
     poststop: Option<PathBuf>,
     /// What programs get as their oom score where the document sets none: the supervisor's own
@@ -132,6 +136,7 @@ impl Supervisor {
             Watch::Container => {}
             Watch::Listener => self.accept(),
             Watch::Signals => self.on_signal(),
+            Watch::Notify => self.on_notify(),
             Watch::Output(number) => self.on_output(number as usize),
             Watch::Successor => self.on_verdict(),
             Watch::Beginning(number) => self.on_begun(number),

@@ -16,6 +16,8 @@ use crate::spec::{Process, load};
 pub(super) enum Request {
     State,
     Wait,
+    /// Answered once the program is ready.
+    Ready,
     Signal {
         signal: i32,
         /// Every process of the container, not only its first.
@@ -143,6 +145,7 @@ mod tests {
         for line in [
             r#"{"op":"state"}"#,
             r#"{"op":"wait"}"#,
+            r#"{"op":"ready"}"#,
             r#"{"op":"signal","signal":15,"all":false}"#,
             r#"{"op":"exec","process":{"args":["true"],"cwd":"/"}}"#,
             r#"{"op":"attach"}"#,

@@ -9,7 +9,7 @@ use super::attach::Watcher;
 use super::connection::{Connection, Role};
 use super::log::Stream;
 use super::request::{self, Request};
-use super::{Supervisor, Watch};
+use super::{Supervisor, Watch, notify};
 use crate::error::{Doing, Error, Result};
 use crate::sys::{epoll, identity, rights, socket, terminal};
 
@@ -28,7 +28,7 @@ impl Answer {
         Self { line, passed: Vec::new(), role: Role::Asking }
     }
 
-    fn done() -> Self {
+    pub(super) fn done() -> Self {
         Self::line(request::done())
     }
 
@@ -150,6 +150,7 @@ impl Supervisor {
             _ if !passed.is_empty() => Err(Error::new("read request: it takes no descriptor")),
             Request::State => Ok(Answer::line(self.state_line())),
             Request::Wait => Ok(Answer::later(Role::AwaitsEnd)),
+            Request::Ready => Ok(self.ready_by_request()),
             Request::Signal { signal, all } => self.signal_by_request(signal, all),
             Request::Stop { signal, timeout_ms } => self.stop_by_request(signal, timeout_ms),
             Request::Stdin { last } => self.stdin(last),
@@ -164,6 +165,7 @@ impl Supervisor {
         Some(Answer::line(match request {
             Request::Wait | Request::Stop { .. } => exit.clone(),
             Request::State => self.state_line(),
+            Request::Ready => request::refused(&notify::never()),
             _ => request::refused(&"serve the request: the container has ended"),
         }))
     }
@@ -175,6 +177,7 @@ impl Supervisor {
             "pid": self.container.pid,
             "status": if self.exit_line.is_some() { "stopped" } else { "running" },
             "started": identity.started,
+            "ready": self.is_ready(),
             "version": env!("CARGO_PKG_VERSION"),
             "supervisor_pid": std::process::id(),
         }))

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::log_file::{Dropped, LogFile, Place};
+use super::notify::Notify;
 use super::plumbing::{Ours, Plumbing};
 use super::pump::Output;
 use super::record::{self, Exit, ExitFile, Identity};
@@ -48,6 +49,8 @@ pub struct Options {
     pub cgroup: Option<PathBuf>,
     /// Is told in one line how the start went.
     pub ready_fd: Option<RawFd>,
+    /// A bound datagram socket that the program tells of its readiness by (sd_notify(3)).
+    pub notify_fd: Option<RawFd>,
     /// The program has an stdin that clients can write to.
     pub stdin: bool,
     /// The run directory, where none is given.
@@ -68,6 +71,7 @@ struct Handed {
     rootfs: Option<OwnedFd>,
     netns: Option<OwnedFd>,
     mounts: Vec<(PathBuf, OwnedFd)>,
+    notify: Option<OwnedFd>,
 }
 
 /// What stands once the container runs.
@@ -103,7 +107,8 @@ pub fn run(options: Options) -> Result<()> {
 /// Takes the descriptors that are named, and closes what else the caller left open.
 fn adopt(options: &Options) -> Result<(Option<OwnedFd>, Handed)> {
     let mut numbers: Vec<RawFd> = options.mount_fds.iter().map(|(_, number)| *number).collect();
-    numbers.extend([options.rootfs_fd, options.netns_fd, options.ready_fd].into_iter().flatten());
+    let single = [options.rootfs_fd, options.netns_fd, options.ready_fd, options.notify_fd];
+    numbers.extend(single.into_iter().flatten());
     for (index, number) in numbers.iter().enumerate() {
         if *number < 3 || numbers[..index].contains(number) {
             return Err(Error::new(format_args!(
@@ -119,13 +124,14 @@ fn adopt(options: &Options) -> Result<(Option<OwnedFd>, Handed)> {
     let ready = options.ready_fd.map(take).transpose()?;
     let rootfs = options.rootfs_fd.map(take).transpose()?;
     let netns = options.netns_fd.map(take).transpose()?;
+    let notify = options.notify_fd.map(take).transpose()?;
     let mounts = options
         .mount_fds
         .iter()
         .map(|(at, number)| Ok((at.clone(), take(*number)?)))
         .collect::<Result<_>>()?;
     own::close_all_but(&numbers)?;
-    Ok((ready, Handed { rootfs, netns, mounts }))
+    Ok((ready, Handed { rootfs, netns, mounts, notify }))
 }
 
 /// One line, then the end. The caller may have gone.
@@ -238,6 +244,7 @@ fn launch(
     log: &mut LogFile,
 ) -> Result<Running> {
     let plumbing = Plumbing::new(spec, options.stdin)?;
+    let notify = handed.notify.map(Notify::new).transpose()?;
     let mut launched = launch::launch(
         spec,
         launch::Options {
@@ -278,8 +285,18 @@ fn launch(
     let cgroup = Cgroup::made(cgroup.path().to_owned(), cgroup.made_parents().to_vec());
     let poststop = (!spec.hooks.poststop.is_empty()).then(|| options.bundle.clone());
     let oom_score = None;
-    let container =
-        Container { identity, pid, pidfd, cgroup, config, stdin, terminal, poststop, oom_score };
+    let container = Container {
+        identity,
+        pid,
+        pidfd,
+        cgroup,
+        config,
+        stdin,
+        terminal,
+        notify,
+        poststop,
+        oom_score,
+    };
     Ok((container, outputs, steps))
 }
 
@@ -330,6 +347,7 @@ impl Supervisor {
         self.listen_to(self.container.pidfd.as_fd(), Watch::Container)?;
         self.listen_to(self.listener.as_fd(), Watch::Listener)?;
         self.listen_to(self.signals.as_fd(), Watch::Signals)?;
+        self.listen_to_program()?;
         for (number, output) in (0..).zip(&self.outputs) {
             if let Some(output) = output {
                 self.listen_to(output.source.as_fd(), Watch::Output(number))?;

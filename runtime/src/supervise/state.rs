@@ -48,6 +48,9 @@ pub(super) struct Container {
     pub(super) stdin: Option<RawFd>,
     /// Master and other side.
     pub(super) terminal: Option<(RawFd, RawFd)>,
+    /// The socket, and whether READY=1 has come.
+    #[serde(default)]
+    pub(super) notify: Option<(RawFd, bool)>,
     pub(super) poststop: Option<PathBuf>,
     pub(super) oom_score: Option<i32>,
 }
@@ -76,6 +79,7 @@ pub(super) struct Connection {
 pub(super) enum Role {
     Asking,
     AwaitsEnd,
+    AwaitsReady,
     AwaitsExec(u32),
     Watches { stdout: RawFd, stderr: RawFd },
     AwaitsReexec,
@@ -129,6 +133,7 @@ mod tests {
                 config: 4,
                 stdin: None,
                 terminal: Some((5, 6)),
+                notify: Some((15, true)),
                 poststop: None,
                 oom_score: Some(-5),
             },

@@ -104,7 +104,7 @@ impl Supervisor {
 }
 
 /// The processes of a cgroup and of those below it.
-fn processes(cgroup: &Path, found: &mut BTreeSet<i32>) -> Result<()> {
+pub(super) fn processes(cgroup: &Path, found: &mut BTreeSet<i32>) -> Result<()> {
     let file = cgroup.join("cgroup.procs");
     let list = std::fs::read_to_string(&file).doing(format_args!("read {}", file.display()))?;
     found.extend(list.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|&pid| pid > 0));

@@ -7,6 +7,8 @@ pub(super) enum Watch {
     Container,
     Listener,
     Signals,
+    /// The program has said something about itself.
+    Notify,
     /// One of the container's outputs, by its place in the list.
     Output(u32),
     /// The new program has judged the state that it would take over.
@@ -29,6 +31,7 @@ impl Watch {
             Self::Exec(number) => (5, number),
             Self::Connection(number) => (6, number),
             Self::Beginning(number) => (7, number),
+            Self::Notify => (8, 0),
         };
         kind << 32 | u64::from(number)
     }
@@ -44,6 +47,7 @@ impl Watch {
             5 => Self::Exec(number),
             6 => Self::Connection(number),
             7 => Self::Beginning(number),
+            8 => Self::Notify,
             _ => return None,
         })
     }
@@ -60,6 +64,7 @@ mod tests {
             Container,
             Listener,
             Signals,
+            Notify,
             Output(1),
             Successor,
             Exec(u32::MAX),

@@ -7,6 +7,7 @@ pub mod arena;
 pub mod bpf;
 pub mod capability;
 pub mod clock;
+pub mod credentials;
 pub mod descriptor;
 pub mod epoll;
 pub mod file;
