@@ -4,6 +4,8 @@
 //! With more hosts a Raft group stands between the proposal and the application; who proposes and
 //! who reads notices nothing of it.
 
+pub mod raft;
+
 use crate::core::decided::{Command, Decided, Entry, Outcome, Refusal};
 use crate::store::{self, Store};
 use std::sync::Arc;

@@ -36,14 +36,18 @@ pub struct Entry {
 }
 
 /// A change to decide on. Names and texts are checked before they get here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     Submit {
         unit: String,
         text: String,
+        #[serde(default)]
         drop_ins: BTreeMap<String, String>,
         hash: String,
+        #[serde(default)]
         replace: bool,
+        #[serde(default)]
         desired: Option<DesiredState>,
     },
     Desire {
@@ -72,10 +76,23 @@ impl Command {
             | Self::Remove { unit } => unit,
         }
     }
+
+    /// About as many bytes as it takes, on disk and on its way.
+    pub fn size(&self) -> usize {
+        let file = match self {
+            Self::Submit { text, drop_ins, .. } => {
+                text.len()
+                    + drop_ins.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>()
+            }
+            _ => 0,
+        };
+        self.unit().len() + file
+    }
 }
 
 /// What a command did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Created,
     Changed,
@@ -85,7 +102,8 @@ pub enum Outcome {
 }
 
 /// Why a command was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     Unknown { unit: String },
     Differs { unit: String },

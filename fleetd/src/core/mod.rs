@@ -3,6 +3,7 @@
 pub mod decided;
 pub mod environment;
 pub mod health;
+pub mod host_id;
 pub mod log;
 pub mod oci;
 pub mod reconcile;

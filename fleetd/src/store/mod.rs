@@ -5,11 +5,13 @@
 //! [`crate::consensus`] owns: commits block.
 
 mod error;
+pub mod log;
+pub mod writer;
 
 pub use error::Error;
 
 use crate::core::decided::{Decided, Entry};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,9 +26,7 @@ const CACHE: usize = 8 << 20;
 
 pub struct Store {
     path: PathBuf,
-    /// None after an error of the disk: redb refuses everything from then on (`PreviousIo`), and is
-    /// opened again for the next write.
-    database: Option<Database>,
+    database: Database,
 }
 
 /// What is there when the store is opened.
@@ -54,126 +54,108 @@ impl Store {
         let database = std::panic::catch_unwind(|| builder().open(path))
             .map_err(|_| fail("the file is damaged".to_owned()))?
             .map_err(|e| fail(e.to_string()))?;
-        let begin = || begin(path, &database, new_machine_id);
-        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(begin))
-            .map_err(|_| fail("the file is damaged".to_owned()))??;
-        Ok((Self { path: path.to_owned(), database: Some(database) }, opened))
+        let store = Self { path: path.to_owned(), database };
+        let opened =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.begin(new_machine_id)))
+                .map_err(|_| fail("the file is damaged".to_owned()))??;
+        Ok((store, opened))
     }
 
-    /// Writes the facts, of which these units changed (none: they are gone): all or nothing, on disk
-    /// when it returns. After an error the disk may have either; the next write makes it right.
-    pub fn write(&mut self, decided: &Decided, changed: &[Changed]) -> Result<(), Error> {
-        let written = match self.database.take() {
-            Some(database) => put(database, decided.index, changed, Before::Stays),
-            None => builder().open(&self.path).map_err(redb::Error::from).and_then(|database| {
-                let units = decided.units.iter();
-                let all: Vec<Changed> =
-                    units.map(|(name, entry)| (name.clone(), Some(Arc::clone(entry)))).collect();
-                put(database, decided.index, &all, Before::Goes)
-            }),
-        };
-        let database = written.map_err(|cause| Error::Write { path: self.path.clone(), cause })?;
-        self.database = Some(database);
-        Ok(())
+    fn begin(&self, new_machine_id: &str) -> Result<Opened, Error> {
+        let fail = |cause: String| Error::Open { path: self.path.clone(), cause };
+        let opened: Result<Opened, redb::Error> = (|| {
+            let transaction = self.database.begin_write()?;
+            let opened = {
+                let mut numbers = transaction.open_table(NUMBERS)?;
+                let mut texts = transaction.open_table(TEXTS)?;
+                let number = |key| -> Result<Option<u64>, redb::Error> {
+                    Ok(numbers.get(key)?.map(|value| value.value()))
+                };
+                let (format, index) = (number("format")?, number("index")?.unwrap_or(0));
+                let incarnation = number("incarnation")?.unwrap_or(0) + 1;
+                numbers.insert("incarnation", incarnation)?;
+                let machine_id = texts.get("machine id")?.map(|value| value.value().to_owned());
+                if machine_id.is_none() {
+                    texts.insert("machine id", new_machine_id)?;
+                    numbers.insert("format", FORMAT)?;
+                }
+                let machine_id = machine_id.unwrap_or_else(|| new_machine_id.to_owned());
+                let decided = Decided { index, ..Decided::default() };
+                if format.is_some_and(|format| format > FORMAT) {
+                    return Err(redb::Error::Corrupted("it is of a newer fleetd".to_owned()));
+                }
+                Opened { decided, machine_id, incarnation }
+            };
+            // Made here, so that a read finds it.
+            transaction.open_table(UNITS)?;
+            transaction.commit()?;
+            Ok(opened)
+        })();
+        let mut opened = opened.map_err(|e| fail(e.to_string()))?;
+        opened.decided.units = self.units()?;
+        Ok(opened)
+    }
+
+    fn units(&self) -> Result<std::collections::BTreeMap<String, Arc<Entry>>, Error> {
+        let fail = |cause: String| Error::Open { path: self.path.clone(), cause };
+        let rows: Result<Vec<(String, Vec<u8>)>, redb::Error> = (|| {
+            let table = self.database.begin_read()?.open_table(UNITS)?;
+            let rows = table.iter()?.map(|row| {
+                let (name, entry) = row?;
+                Ok((name.value().to_owned(), entry.value().to_vec()))
+            });
+            rows.collect()
+        })();
+        rows.map_err(|e| fail(e.to_string()))?
+            .into_iter()
+            .map(|(name, bytes)| match serde_json::from_slice(&bytes) {
+                Ok(entry) => Ok((name, Arc::new(entry))),
+                Err(e) => Err(fail(format!("read unit {name}: {e}"))),
+            })
+            .collect()
+    }
+
+    /// The database itself, for what is written beside the units.
+    pub fn database(self) -> Database {
+        self.database
+    }
+
+    /// Writes the units that changed and the index they changed with: all or
+    /// nothing, on disk when it returns.
+    pub fn write(&self, index: u64, changed: &[Changed]) -> Result<(), Error> {
+        let written: Result<(), redb::Error> = (|| {
+            let transaction = self.database.begin_write()?;
+            put(&transaction, index, changed)?;
+            transaction.commit()?;
+            Ok(())
+        })();
+        written.map_err(|e| Error::Write { path: self.path.clone(), cause: e })
     }
 }
 
 /// A unit that changed; none: it is gone.
 pub type Changed = (String, Option<Arc<Entry>>);
 
-/// What becomes of units that were there and are not named.
-#[derive(PartialEq, Eq)]
-enum Before {
-    Stays,
-    Goes,
-}
-
-/// Gives the database back if it can still be used.
-fn put(
-    database: Database,
+/// Puts the units that changed, and the index they changed with, into a transaction.
+pub fn put(
+    transaction: &WriteTransaction,
     index: u64,
     changed: &[Changed],
-    before: Before,
-) -> Result<Database, redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut units = transaction.open_table(UNITS)?;
-        if before == Before::Goes {
-            units.retain(|_, _| false)?;
-        }
-        for (name, entry) in changed {
-            match entry {
-                Some(entry) => {
-                    let bytes = serde_json::to_vec(entry.as_ref())
-                        .map_err(|e| redb::Error::Io(e.into()))?;
-                    units.insert(name.as_str(), bytes.as_slice())?;
-                }
-                None => {
-                    units.remove(name.as_str())?;
-                }
+) -> Result<(), redb::Error> {
+    let mut units = transaction.open_table(UNITS)?;
+    for (name, entry) in changed {
+        match entry {
+            Some(entry) => {
+                let bytes = log::json(entry.as_ref())?;
+                units.insert(name.as_str(), bytes.as_slice())?;
+            }
+            None => {
+                units.remove(name.as_str())?;
             }
         }
-        transaction.open_table(NUMBERS)?.insert("index", index)?;
     }
-    transaction.commit()?;
-    Ok(database)
-}
-
-fn begin(path: &Path, database: &Database, new_machine_id: &str) -> Result<Opened, Error> {
-    let fail = |cause: String| Error::Open { path: path.to_owned(), cause };
-    let opened: Result<Opened, redb::Error> = (|| {
-        let transaction = database.begin_write()?;
-        let opened = {
-            let mut numbers = transaction.open_table(NUMBERS)?;
-            let mut texts = transaction.open_table(TEXTS)?;
-            let number = |key| -> Result<Option<u64>, redb::Error> {
-                Ok(numbers.get(key)?.map(|value| value.value()))
-            };
-            let (format, index) = (number("format")?, number("index")?.unwrap_or(0));
-            let incarnation = number("incarnation")?.unwrap_or(0) + 1;
-            numbers.insert("incarnation", incarnation)?;
-            let machine_id = texts.get("machine id")?.map(|value| value.value().to_owned());
-            if machine_id.is_none() {
-                texts.insert("machine id", new_machine_id)?;
-                numbers.insert("format", FORMAT)?;
-            }
-            let machine_id = machine_id.unwrap_or_else(|| new_machine_id.to_owned());
-            let decided = Decided { index, ..Decided::default() };
-            if format.is_some_and(|format| format > FORMAT) {
-                return Err(redb::Error::Corrupted("it is of a newer fleetd".to_owned()));
-            }
-            Opened { decided, machine_id, incarnation }
-        };
-        // Made here, so that a read finds it.
-        transaction.open_table(UNITS)?;
-        transaction.commit()?;
-        Ok(opened)
-    })();
-    let mut opened = opened.map_err(|e| fail(e.to_string()))?;
-    opened.decided.units = units(path, database)?;
-    Ok(opened)
-}
-
-fn units(
-    path: &Path,
-    database: &Database,
-) -> Result<std::collections::BTreeMap<String, Arc<Entry>>, Error> {
-    let fail = |cause: String| Error::Open { path: path.to_owned(), cause };
-    let rows: Result<Vec<(String, Vec<u8>)>, redb::Error> = (|| {
-        let table = database.begin_read()?.open_table(UNITS)?;
-        let rows = table.iter()?.map(|row| {
-            let (name, entry) = row?;
-            Ok((name.value().to_owned(), entry.value().to_vec()))
-        });
-        rows.collect()
-    })();
-    rows.map_err(|e| fail(e.to_string()))?
-        .into_iter()
-        .map(|(name, bytes)| match serde_json::from_slice(&bytes) {
-            Ok(entry) => Ok((name, Arc::new(entry))),
-            Err(e) => Err(fail(format!("read unit {name}: {e}"))),
-        })
-        .collect()
+    transaction.open_table(NUMBERS)?.insert("index", index)?;
+    Ok(())
 }
 
 fn builder() -> redb::Builder {

@@ -1,0 +1,212 @@
+//! The state machine of the group: committed commands change the decided facts.
+
+use super::log::cause;
+use super::{Applied, Entry, Group, LogId, Membership, StorageError, Voter};
+use crate::core::decided::{Command, Decided, Outcome};
+use crate::core::host_id::HostId;
+use crate::store::writer::{Work, Writer};
+use crate::store::{self, Changed, log as table};
+use openraft::storage::RaftStateMachine;
+use openraft::{
+    EntryPayload, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageIOError, StoredMembership,
+};
+use redb::Database;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{oneshot, watch};
+
+const APPLIED: &str = "applied";
+
+/// How far the log is applied, and who the members are there.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Position {
+    log_id: Option<LogId>,
+    membership: Membership,
+}
+
+pub struct Machine {
+    writer: Writer,
+    position: Position,
+    publish: watch::Sender<Arc<Decided>>,
+    snapshot: Current,
+}
+
+/// The latest snapshot, which is not kept on disk: the facts are.
+type Current = Arc<Mutex<Option<(SnapshotMeta<HostId, Voter>, Arc<Vec<u8>>)>>>;
+
+impl Machine {
+    /// `decided` is what the database has; changes of it are published.
+    pub fn open(
+        database: &Database,
+        writer: Writer,
+        decided: Decided,
+    ) -> Result<(Self, watch::Receiver<Arc<Decided>>), redb::Error> {
+        let position = table::get(database, APPLIED)?.unwrap_or_default();
+        let (publish, receiver) = watch::channel(Arc::new(decided));
+        Ok((Self { writer, position, publish, snapshot: Current::default() }, receiver))
+    }
+
+    /// Writes what has changed; it is on disk with the next entry of the log.
+    async fn write(&self, index: u64, changed: Vec<Changed>) -> Result<(), StorageError> {
+        let failed =
+            |e: &redb::Error| StorageError::from(StorageIOError::write_state_machine(&cause(e)));
+        let position = table::json(&self.position).map_err(|e| failed(&e))?;
+        let work: Work = Box::new(move |transaction| {
+            store::put(transaction, index, &changed)?;
+            table::put(transaction, APPLIED, &position)
+        });
+        let (sender, written) = oneshot::channel();
+        self.writer.soon(work, Box::new(move |result| drop(sender.send(result))));
+        match written.await {
+            Ok(result) => result.map_err(|e| failed(&e)),
+            // Only when fleetd ends.
+            Err(_) => Err(failed(&redb::Error::Io(std::io::ErrorKind::BrokenPipe.into()))),
+        }
+    }
+}
+
+fn apply(decided: &mut Decided, command: &Command, changed: &mut Vec<Changed>) -> Applied {
+    let result = decided.apply(command);
+    if !matches!(result, Ok(Outcome::Same) | Err(_)) {
+        let unit = command.unit();
+        changed.push((unit.to_owned(), decided.units.get(unit).cloned()));
+    }
+    Applied { index: decided.index, result: Some(result) }
+}
+
+impl RaftStateMachine<Group> for Machine {
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), StorageError> {
+        Ok((self.position.log_id, self.position.membership.clone()))
+    }
+
+    async fn apply<I>(&mut self, entries: I) -> Result<Vec<Applied>, StorageError>
+    where
+        I: IntoIterator<Item = Entry> + Send,
+        I::IntoIter: Send,
+    {
+        let mut decided = self.publish.borrow().as_ref().clone();
+        let before = decided.index;
+        let (mut changed, mut answers) = (Vec::new(), Vec::new());
+        for entry in entries {
+            self.position.log_id = Some(entry.log_id);
+            answers.push(match entry.payload {
+                EntryPayload::Blank => Applied { index: decided.index, result: None },
+                EntryPayload::Normal(command) => apply(&mut decided, &command, &mut changed),
+                EntryPayload::Membership(membership) => {
+                    self.position.membership =
+                        StoredMembership::new(Some(entry.log_id), membership);
+                    Applied { index: decided.index, result: None }
+                }
+            });
+        }
+        self.write(decided.index, changed).await?;
+        if decided.index != before {
+            self.publish.send_replace(Arc::new(decided));
+        }
+        Ok(answers)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder {
+            position: self.position.clone(),
+            decided: self.publish.borrow().clone(),
+            current: Arc::clone(&self.snapshot),
+        }
+    }
+
+    async fn begin_receiving_snapshot(&mut self) -> Result<Box<Cursor<Vec<u8>>>, StorageError> {
+        Ok(Box::default())
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta<HostId, Voter>,
+        snapshot: Box<Cursor<Vec<u8>>>,
+    ) -> Result<(), StorageError> {
+        let bytes = snapshot.into_inner();
+        let failed = |e: std::io::Error| {
+            StorageError::from(StorageIOError::read_snapshot(Some(meta.signature()), &e))
+        };
+        let decided = read_image(&bytes).map_err(failed)?;
+        let before = self.publish.borrow().clone();
+        self.position =
+            Position { log_id: meta.last_log_id, membership: meta.last_membership.clone() };
+        self.write(decided.index, difference(&before, &decided)).await?;
+        self.publish.send_replace(Arc::new(decided));
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((meta.clone(), Arc::new(bytes)));
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Group>>, StorageError> {
+        let current = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(current.as_ref().map(|(meta, bytes)| Snapshot {
+            meta: meta.clone(),
+            snapshot: Box::new(Cursor::new(bytes.as_ref().clone())),
+        }))
+    }
+}
+
+/// What must be written to get from one state to the other.
+fn difference(from: &Decided, to: &Decided) -> Vec<Changed> {
+    let gone = from.units.keys().filter(|name| !to.units.contains_key(*name));
+    let gone = gone.map(|name| (name.clone(), None));
+    let new = to.units.iter().filter(|(name, entry)| from.units.get(*name) != Some(*entry));
+    gone.chain(new.map(|(name, entry)| (name.clone(), Some(Arc::clone(entry))))).collect()
+}
+
+/// Makes a snapshot of the moment when it was asked for.
+pub struct Builder {
+    position: Position,
+    decided: Arc<Decided>,
+    current: Current,
+}
+
+impl RaftSnapshotBuilder<Group> for Builder {
+    async fn build_snapshot(&mut self) -> Result<Snapshot<Group>, StorageError> {
+        let decided = Arc::clone(&self.decided);
+        let bytes = tokio::task::spawn_blocking(move || write_image(&decided)).await;
+        let failed =
+            |e: std::io::Error| StorageError::from(StorageIOError::write_snapshot(None, &e));
+        let bytes = bytes.map_err(std::io::Error::other).flatten().map_err(failed)?;
+        let Position { log_id, membership } = self.position.clone();
+        let name = log_id.map_or_else(|| "empty".to_owned(), |id| id.to_string());
+        let meta = SnapshotMeta {
+            last_log_id: log_id,
+            last_membership: membership,
+            snapshot_id: format!("{name}-{}", self.decided.index),
+        };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((meta.clone(), Arc::new(bytes.clone())));
+        Ok(Snapshot { meta, snapshot: Box::new(Cursor::new(bytes)) })
+    }
+}
+
+/// All decided facts as they travel: JSON with the version of its form.
+#[derive(Serialize, Deserialize)]
+struct Image<E> {
+    version: u32,
+    index: u64,
+    units: BTreeMap<String, E>,
+}
+
+const VERSION: u32 = 1;
+
+fn write_image(decided: &Decided) -> std::io::Result<Vec<u8>> {
+    let units = decided.units.iter().map(|(name, entry)| (name.clone(), entry.as_ref()));
+    let image = Image { version: VERSION, index: decided.index, units: units.collect() };
+    Ok(serde_json::to_vec(&image)?)
+}
+
+fn read_image(bytes: &[u8]) -> std::io::Result<Decided> {
+    let image: Image<crate::core::decided::Entry> = serde_json::from_slice(bytes)?;
+    if image.version > VERSION {
+        return Err(std::io::Error::other(format!("it has form {}", image.version)));
+    }
+    let units = image.units.into_iter().map(|(name, entry)| (name, Arc::new(entry)));
+    Ok(Decided { index: image.index, units: units.collect() })
+}

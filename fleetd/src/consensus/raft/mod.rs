@@ -1,0 +1,50 @@
+//! The Raft group: `openraft` on our database.
+//!
+//! - [`log`]: entries, in memory until they are on disk, and the vote;
+//! - [`machine`]: committed entries become [`crate::core::decided::Decided`], which is published.
+//!
+//! The log is on disk before an entry counts; what follows from it is written without waiting and
+//! gets there with the next entry. After a crash it is derived from the log again.
+
+pub mod log;
+pub mod machine;
+
+use crate::core::decided::{Command, Outcome, Refusal};
+use crate::core::host_id::HostId;
+use serde::{Deserialize, Serialize};
+use std::io::Cursor;
+
+openraft::declare_raft_types!(
+    /// The types of the group.
+    pub Group:
+        D = Command,
+        R = Applied,
+        NodeId = HostId,
+        Node = Voter,
+        SnapshotData = Cursor<Vec<u8>>,
+);
+
+pub type Entry = openraft::Entry<Group>;
+pub type LogId = openraft::LogId<HostId>;
+pub type Membership = openraft::StoredMembership<HostId, Voter>;
+pub type StorageError = openraft::StorageError<HostId>;
+
+/// Where a member of the group is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voter {
+    /// `ADDRESS:PORT`, empty in a fleet of one.
+    #[serde(default)]
+    pub address: String,
+}
+
+/// What a committed entry did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The index of the decided facts afterwards.
+    pub index: u64,
+    /// None: the entry was no command (a new leader's first, a change of members).
+    pub result: Option<Result<Outcome, Refusal>>,
+}
+
+#[cfg(test)]
+mod tests;
