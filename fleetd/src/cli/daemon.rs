@@ -12,7 +12,7 @@ use crate::events::Events;
 use crate::http::{self, Api};
 use crate::image;
 use crate::sentence::cause;
-use crate::store::{Opened, Store};
+use crate::store::Opened;
 use crate::{host, notify_systemd};
 use fleetd_api::Machine;
 use std::collections::BTreeMap;
@@ -44,9 +44,8 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     for directory in [place.runs(), place.lives(), place.layers(), place.all_logs()] {
         make_private(&directory)?;
     }
-    let (store, opened) =
-        Store::open(&place.database(), &host::new_machine_id()?).map_err(|e| e.to_string())?;
-    let Opened { decided, machine_id, incarnation } = opened;
+    let (consensus, opened) = Consensus::start(&place.database(), &host::new_machine_id()?).await?;
+    let Opened { machine_id, incarnation } = opened;
     let images = image::Store::open(&place.images()).map_err(|e| e.to_string())?;
     let cgroups = Cgroups::prepare(&arguments.where_.cgroup_parent)?;
     let launcher = Launcher::prepare(&ocirun(arguments)?, &place, &cgroups)?;
@@ -56,8 +55,6 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     let alive = found.iter().filter(|found| found.alive);
     let endpoints = alive.filter_map(|found| found.record.endpoint.clone()).collect();
     let network = Network::start(arguments.where_.netd_socket.clone(), endpoints);
-    let consensus =
-        Consensus::local(store, decided).map_err(|e| format!("start: {}", cause(&e)))?;
     let (messages, queue) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
         place: place.clone(),

@@ -1,26 +1,36 @@
 //! What was decided: the order of changes and who has to agree to them.
 //!
-//! A fleet of one decides at once: a command is applied to [`Decided`], written and then published.
-//! With more hosts a Raft group stands between the proposal and the application; who proposes and
-//! who reads notices nothing of it.
+//! A [`raft`] group decides: a command is in the log of most of its members, on disk, before it
+//! counts, and then changes [`Decided`]. A fleet of one is a group of one. When the disk fails the
+//! group on this host ends and is started again from what is on disk; nothing that was answered is
+//! lost, and what was published does not go back.
 
 pub mod raft;
 
-use crate::core::decided::{Command, Decided, Entry, Outcome, Refusal};
-use crate::store::{self, Store};
+use crate::core::decided::{Command, Decided, Outcome, Refusal};
+use crate::core::host_id::HostId;
+use crate::store::{self, Opened, Store};
+use openraft::error::RaftError;
+use raft::network::Nobody;
+use raft::node::Node;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// The handle that proposes and reads. Clones share one group.
 #[derive(Clone)]
 pub struct Consensus {
-    proposals: mpsc::Sender<Proposal>,
+    group: watch::Receiver<State>,
     decided: watch::Receiver<Arc<Decided>>,
 }
 
-struct Proposal {
-    command: Command,
-    answer: oneshot::Sender<Result<Decision, Error>>,
+/// Of the group on this host.
+#[derive(Clone)]
+enum State {
+    Runs(Node),
+    /// It is started again as soon as that is possible.
+    Failed(store::Error),
 }
 
 /// A command that was decided and is on disk.
@@ -34,32 +44,57 @@ pub struct Decision {
 pub enum Error {
     #[error("{0}")]
     Refused(Refusal),
-    /// Nothing was decided.
-    #[error("{message}")]
-    Store { message: String, no_space: bool },
+    /// Whether it was decided shows when the group is there again.
+    #[error("{0}")]
+    Store(store::Error),
+    #[error("decide: this fleetd does not lead the fleet")]
+    NotLeader,
     #[error("decide: fleetd is ending")]
     Ending,
 }
 
-/// As many commands wait at most; whoever comes then waits to be let in.
-const QUEUE: usize = 256;
+/// Until a group that failed is started again; then as long after each attempt.
+const REST: Duration = Duration::from_secs(1);
 
 impl Consensus {
-    /// A group of one. Its thread ends with the last handle.
-    pub fn local(mut store: Store, decided: Decided) -> std::io::Result<Self> {
-        let (proposals, queue) = mpsc::channel(QUEUE);
-        let (publish, decided) = watch::channel(Arc::new(decided));
-        std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || decide_all(&mut store, queue, &publish))?;
-        Ok(Self { proposals, decided })
+    /// Opens the database, or makes it with `new_machine_id`, and decides alone. It ends with the last
+    /// handle.
+    pub async fn start(path: &Path, new_machine_id: &str) -> Result<(Self, Opened), String> {
+        let (store, opened) = Store::open(path, new_machine_id).map_err(|e| e.to_string())?;
+        let id: HostId = opened.machine_id.parse()?;
+        let (publish, decided) = watch::channel(Arc::new(store.decided.clone()));
+        let node = start(store, id, publish.clone()).await?;
+        let (show, group) = watch::channel(State::Runs(node.clone()));
+        tokio::spawn(keep(Host { path: path.to_owned(), id, publish, show }, node));
+        Ok((Self { group, decided }, opened))
     }
 
     /// Proposes a command. When this returns it is on disk and visible in [`Self::decided`].
     pub async fn propose(&self, command: Command) -> Result<Decision, Error> {
-        let (answer, decision) = oneshot::channel();
-        self.proposals.send(Proposal { command, answer }).await.map_err(|_| Error::Ending)?;
-        decision.await.map_err(|_| Error::Ending)?
+        let state = self.group.borrow().clone();
+        let node = match state {
+            State::Runs(node) => node,
+            State::Failed(error) => return Err(Error::Store(error)),
+        };
+        let applied = match node.raft.client_write(command).await {
+            Ok(response) => response.data,
+            Err(RaftError::APIError(_)) => return Err(Error::NotLeader),
+            Err(RaftError::Fatal(_)) => return Err(self.why_failed(&node).await),
+        };
+        match applied.result {
+            Some(Ok(outcome)) => Ok(Decision { index: applied.index, outcome }),
+            Some(Err(refusal)) => Err(Error::Refused(refusal)),
+            None => Err(Error::Ending),
+        }
+    }
+
+    async fn why_failed(&self, node: &Node) -> Error {
+        let mut group = self.group.clone();
+        let other = group.wait_for(|state| !matches!(state, State::Runs(now) if now.is(node)));
+        match other.await.as_deref() {
+            Ok(State::Failed(error)) => Error::Store(error.clone()),
+            Ok(State::Runs(_)) | Err(_) => Error::Ending,
+        }
     }
 
     pub fn decided(&self) -> Arc<Decided> {
@@ -72,55 +107,61 @@ impl Consensus {
     }
 }
 
-/// Decides what waits together in one transaction: a sync of the disk costs as much for one as for
-/// many.
-fn decide_all(
-    store: &mut Store,
-    mut queue: mpsc::Receiver<Proposal>,
-    publish: &watch::Sender<Arc<Decided>>,
-) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut batch = vec![first];
-        while let Ok(next) = queue.try_recv() {
-            batch.push(next);
-        }
-        decide(store, batch, publish);
-    }
+async fn start(
+    store: Store,
+    id: HostId,
+    publish: watch::Sender<Arc<Decided>>,
+) -> Result<Node, String> {
+    let node = Node::start(store, id, Nobody, publish).await?;
+    node.found(id).await?;
+    node.lead_alone().await?;
+    Ok(node)
 }
 
-fn decide(store: &mut Store, batch: Vec<Proposal>, publish: &watch::Sender<Arc<Decided>>) {
-    let mut decided = publish.borrow().as_ref().clone();
-    let before = decided.index;
-    let mut answers = Vec::new();
-    let mut changed: Vec<(String, Option<Arc<Entry>>)> = Vec::new();
-    for Proposal { command, answer } in batch {
-        let result = match decided.apply(&command) {
-            Ok(outcome) => {
-                if outcome != Outcome::Same {
-                    let unit = command.unit();
-                    changed.push((unit.to_owned(), decided.units.get(unit).cloned()));
-                }
-                Ok(Decision { index: decided.index, outcome })
+/// What the task that keeps the group going needs.
+struct Host {
+    path: PathBuf,
+    id: HostId,
+    publish: watch::Sender<Arc<Decided>>,
+    show: watch::Sender<State>,
+}
+
+async fn keep(host: Host, mut node: Node) {
+    loop {
+        let reason = tokio::select! {
+            reason = node.failed() => reason,
+            () = host.show.closed() => return end(node).await,
+        };
+        tracing::warn!("decide: {reason}; it is tried again");
+        host.show.send_replace(State::Failed(node.error(&host.path)));
+        end(node).await;
+        node = loop {
+            tokio::select! {
+                () = tokio::time::sleep(REST) => {}
+                () = host.show.closed() => return,
             }
-            Err(refusal) => Err(Error::Refused(refusal)),
+            match again(&host).await {
+                Ok(node) => break node,
+                Err(error) => tracing::warn!("{error}"),
+            }
         };
-        answers.push((answer, result));
-    }
-    let written = if decided.index == before { Ok(()) } else { store.write(&decided, &changed) };
-    if written.is_ok() && decided.index != before {
-        publish.send_replace(Arc::new(decided));
-    }
-    for (answer, result) in answers {
-        let result = match (&written, result) {
-            // What changes nothing needs no disk; it may build on what was not written, though.
-            (Err(e), Ok(_)) => Err(of_store(e)),
-            (_, result) => result,
-        };
-        // Whoever asked may be gone: the decision stands.
-        let _ = answer.send(result);
+        tracing::info!("decide: the disk can be written again");
+        host.show.send_replace(State::Runs(node.clone()));
     }
 }
 
-fn of_store(error: &store::Error) -> Error {
-    Error::Store { message: error.to_string(), no_space: error.no_space() }
+async fn again(host: &Host) -> Result<Node, String> {
+    let path = host.path.clone();
+    let store = tokio::task::spawn_blocking(move || Store::reopen(&path)).await;
+    let store = store.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    start(store, host.id, host.publish.clone()).await
 }
+
+/// Lets go of the database.
+async fn end(node: Node) {
+    // It may have failed already.
+    let _ = node.raft.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -35,11 +35,13 @@ impl From<consensus::Error> for Answer {
             consensus::Error::Refused(Refusal::Differs { .. }) => {
                 Problem::new(ProblemKind::Conflict, text).hint("--replace puts yours in its place")
             }
-            consensus::Error::Store { no_space: true, .. } => {
+            consensus::Error::Store(error) if error.no_space() => {
                 Problem::new(ProblemKind::NoSpace, text)
             }
-            consensus::Error::Store { .. } => Problem::new(ProblemKind::Internal, text),
-            consensus::Error::Ending => Problem::new(ProblemKind::Unavailable, text),
+            consensus::Error::Store(_) => Problem::new(ProblemKind::Internal, text),
+            consensus::Error::NotLeader | consensus::Error::Ending => {
+                Problem::new(ProblemKind::Unavailable, text)
+            }
         })
     }
 }

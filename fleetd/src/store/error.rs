@@ -1,8 +1,9 @@
 //! What can go wrong with the database.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     #[error("create {}: {cause}", path.display())]
     Create { path: PathBuf, cause: String },
@@ -14,13 +15,13 @@ pub enum Error {
     )]
     Open { path: PathBuf, cause: String },
     #[error("write {}: {cause}", path.display())]
-    Write { path: PathBuf, cause: redb::Error },
+    Write { path: PathBuf, cause: Arc<redb::Error> },
 }
 
 impl Error {
     /// Whether the disk is full.
     pub fn no_space(&self) -> bool {
-        matches!(self, Self::Write { cause: redb::Error::Io(e), .. }
-            if e.kind() == std::io::ErrorKind::StorageFull)
+        matches!(self, Self::Write { cause, .. } if matches!(cause.as_ref(), redb::Error::Io(e)
+            if e.kind() == std::io::ErrorKind::StorageFull))
     }
 }

@@ -1,8 +1,8 @@
 //! The database: decided facts on disk, one change, one index.
 //!
 //! `fleetd.redb` holds the unit files with what is wanted of them, the index of the latest change,
-//! the machine's id and the number of this fleetd's start. It is written by one thread, which
-//! [`crate::consensus`] owns: commits block.
+//! the machine's id, the number of this fleetd's start, and the log of [`crate::consensus`]. It is
+//! written by one thread ([`writer`]): commits block.
 
 mod error;
 pub mod log;
@@ -12,7 +12,7 @@ pub use error::Error;
 
 use crate::core::decided::{Decided, Entry};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// By name: an [`Entry`] as JSON.
@@ -24,18 +24,18 @@ const FORMAT: u64 = 1;
 /// redb's default is 1 GiB.
 const CACHE: usize = 8 << 20;
 
+/// An open database.
 pub struct Store {
-    path: PathBuf,
-    database: Database,
+    pub database: Database,
+    pub decided: Decided,
 }
 
-/// What is there when the store is opened.
-#[derive(Debug)]
+/// What a fleetd finds out about itself when it opens the database at its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
-    pub decided: Decided,
     /// 32 hex digits.
     pub machine_id: String,
-    /// Grows with every opening: no two fleetds of a host have the same.
+    /// Grows with every start: no two fleetds of a host have the same.
     pub incarnation: u64,
 }
 
@@ -50,87 +50,71 @@ impl Store {
             Err(e) => return Err(fail(e.to_string())),
             Ok(_) => {}
         }
-        // A damaged file can make redb panic as well as fail.
-        let database = std::panic::catch_unwind(|| builder().open(path))
-            .map_err(|_| fail("the file is damaged".to_owned()))?
-            .map_err(|e| fail(e.to_string()))?;
-        let store = Self { path: path.to_owned(), database };
-        let opened =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.begin(new_machine_id)))
-                .map_err(|_| fail("the file is damaged".to_owned()))??;
-        Ok((store, opened))
+        unharmed(path, || {
+            let database = builder().open(path)?;
+            let opened = begin(&database, new_machine_id)?;
+            let decided = decided(&database)?;
+            Ok((Self { database, decided }, opened))
+        })
     }
 
-    fn begin(&self, new_machine_id: &str) -> Result<Opened, Error> {
-        let fail = |cause: String| Error::Open { path: self.path.clone(), cause };
-        let opened: Result<Opened, redb::Error> = (|| {
-            let transaction = self.database.begin_write()?;
-            let opened = {
-                let mut numbers = transaction.open_table(NUMBERS)?;
-                let mut texts = transaction.open_table(TEXTS)?;
-                let number = |key| -> Result<Option<u64>, redb::Error> {
-                    Ok(numbers.get(key)?.map(|value| value.value()))
-                };
-                let (format, index) = (number("format")?, number("index")?.unwrap_or(0));
-                let incarnation = number("incarnation")?.unwrap_or(0) + 1;
-                numbers.insert("incarnation", incarnation)?;
-                let machine_id = texts.get("machine id")?.map(|value| value.value().to_owned());
-                if machine_id.is_none() {
-                    texts.insert("machine id", new_machine_id)?;
-                    numbers.insert("format", FORMAT)?;
-                }
-                let machine_id = machine_id.unwrap_or_else(|| new_machine_id.to_owned());
-                let decided = Decided { index, ..Decided::default() };
-                if format.is_some_and(|format| format > FORMAT) {
-                    return Err(redb::Error::Corrupted("it is of a newer fleetd".to_owned()));
-                }
-                Opened { decided, machine_id, incarnation }
-            };
-            // Made here, so that a read finds it.
-            transaction.open_table(UNITS)?;
-            transaction.commit()?;
-            Ok(opened)
-        })();
-        let mut opened = opened.map_err(|e| fail(e.to_string()))?;
-        opened.decided.units = self.units()?;
-        Ok(opened)
+    /// The same for a fleetd that has had it open, and no longer has.
+    pub fn reopen(path: &Path) -> Result<Self, Error> {
+        unharmed(path, || {
+            let database = builder().open(path)?;
+            let decided = decided(&database)?;
+            Ok(Self { database, decided })
+        })
     }
+}
 
-    fn units(&self) -> Result<std::collections::BTreeMap<String, Arc<Entry>>, Error> {
-        let fail = |cause: String| Error::Open { path: self.path.clone(), cause };
-        let rows: Result<Vec<(String, Vec<u8>)>, redb::Error> = (|| {
-            let table = self.database.begin_read()?.open_table(UNITS)?;
-            let rows = table.iter()?.map(|row| {
-                let (name, entry) = row?;
-                Ok((name.value().to_owned(), entry.value().to_vec()))
-            });
-            rows.collect()
-        })();
-        rows.map_err(|e| fail(e.to_string()))?
-            .into_iter()
-            .map(|(name, bytes)| match serde_json::from_slice(&bytes) {
-                Ok(entry) => Ok((name, Arc::new(entry))),
-                Err(e) => Err(fail(format!("read unit {name}: {e}"))),
-            })
-            .collect()
-    }
+/// A damaged file can make redb panic as well as fail.
+fn unharmed<T>(path: &Path, open: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Error> {
+    let fail = |cause: String| Error::Open { path: path.to_owned(), cause };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(open))
+        .map_err(|_| fail("the file is damaged".to_owned()))?
+        .map_err(|e| fail(e.to_string()))
+}
 
-    /// The database itself, for what is written beside the units.
-    pub fn database(self) -> Database {
-        self.database
-    }
+fn begin(database: &Database, new_machine_id: &str) -> Result<Opened, redb::Error> {
+    let transaction = database.begin_write()?;
+    let opened = {
+        let mut numbers = transaction.open_table(NUMBERS)?;
+        let mut texts = transaction.open_table(TEXTS)?;
+        let number = |key| -> Result<Option<u64>, redb::Error> {
+            Ok(numbers.get(key)?.map(|value| value.value()))
+        };
+        if number("format")?.is_some_and(|format| format > FORMAT) {
+            return Err(redb::Error::Corrupted("it is of a newer fleetd".to_owned()));
+        }
+        let incarnation = number("incarnation")?.unwrap_or(0) + 1;
+        numbers.insert("incarnation", incarnation)?;
+        let machine_id = texts.get("machine id")?.map(|value| value.value().to_owned());
+        if machine_id.is_none() {
+            texts.insert("machine id", new_machine_id)?;
+            numbers.insert("format", FORMAT)?;
+        }
+        let machine_id = machine_id.unwrap_or_else(|| new_machine_id.to_owned());
+        Opened { machine_id, incarnation }
+    };
+    // Made here, so that a read finds it.
+    transaction.open_table(UNITS)?;
+    transaction.commit()?;
+    Ok(opened)
+}
 
-    /// Writes the units that changed and the index they changed with: all or
-    /// nothing, on disk when it returns.
-    pub fn write(&self, index: u64, changed: &[Changed]) -> Result<(), Error> {
-        let written: Result<(), redb::Error> = (|| {
-            let transaction = self.database.begin_write()?;
-            put(&transaction, index, changed)?;
-            transaction.commit()?;
-            Ok(())
-        })();
-        written.map_err(|e| Error::Write { path: self.path.clone(), cause: e })
+fn decided(database: &Database) -> Result<Decided, redb::Error> {
+    let transaction = database.begin_read()?;
+    let index = transaction.open_table(NUMBERS)?.get("index")?.map_or(0, |value| value.value());
+    let mut decided = Decided { index, ..Decided::default() };
+    for row in transaction.open_table(UNITS)?.iter()? {
+        let (name, entry) = row?;
+        let entry = serde_json::from_slice(entry.value()).map_err(|e| {
+            redb::Error::Corrupted(format!("unit {} cannot be read: {e}", name.value()))
+        })?;
+        decided.units.insert(name.value().to_owned(), Arc::new(entry));
     }
+    Ok(decided)
 }
 
 /// A unit that changed; none: it is gone.

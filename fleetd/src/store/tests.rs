@@ -1,6 +1,6 @@
 use super::*;
 use fleetd_api::DesiredState;
-use std::io::Write;
+use std::path::PathBuf;
 
 struct Dir(PathBuf);
 
@@ -35,21 +35,41 @@ fn entry() -> Arc<Entry> {
     })
 }
 
+/// Writes as the group does.
+fn write(store: Store, changes: &[(u64, &[Changed])]) {
+    let writer = writer::Writer::start(Arc::new(store.database)).unwrap();
+    let (sender, done) = std::sync::mpsc::channel();
+    for (index, changed) in changes.iter().map(|(index, changed)| (*index, changed.to_vec())) {
+        writer.soon(Box::new(move |transaction| put(transaction, index, &changed)));
+    }
+    writer.durably(Box::new(|_| Ok(())), Box::new(move |result| sender.send(result).unwrap()));
+    done.recv().unwrap().unwrap();
+}
+
+/// The thread that writes ends, and closes the file, a moment after it has answered.
+fn open_again(path: &Path) -> (Store, Opened) {
+    loop {
+        match Store::open(path, "m2") {
+            Err(e) if e.to_string().contains("already open") => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 #[test]
 fn what_was_written_is_there_again() {
     let dir = Dir::new("again");
-    let (mut store, opened) = Store::open(&dir.file(), "m1").unwrap();
+    let (store, opened) = Store::open(&dir.file(), "m1").unwrap();
     assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 1));
-    let at = |index| Decided { index, ..Decided::default() };
-    store.write(&at(7), &[("a.container".to_owned(), Some(entry()))]).unwrap();
-    store.write(&at(8), &[("b.container".to_owned(), Some(entry()))]).unwrap();
-    store.write(&at(9), &[("b.container".to_owned(), None)]).unwrap();
-    drop(store);
-    let (_store, opened) = Store::open(&dir.file(), "m2").unwrap();
+    let (a, b) = ("a.container".to_owned(), "b.container".to_owned());
+    let changes: [(u64, &[Changed]); 3] =
+        [(7, &[(a, Some(entry()))]), (8, &[(b.clone(), Some(entry()))]), (9, &[(b, None)])];
+    write(store, &changes);
+    let (store, opened) = open_again(&dir.file());
     assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 2));
-    assert_eq!(opened.decided.index, 9);
-    assert_eq!(opened.decided.units.len(), 1);
-    assert_eq!(opened.decided.units["a.container"], entry());
+    assert_eq!(store.decided.index, 9);
+    assert_eq!(store.decided.units.len(), 1);
+    assert_eq!(store.decided.units["a.container"], entry());
 }
 
 #[test]
@@ -76,57 +96,4 @@ fn what_an_interrupted_first_start_left_is_no_database() {
     let dir = Dir::new("first");
     std::fs::write(dir.0.join("fleetd.redb.new"), b"half").unwrap();
     Store::open(&dir.file(), "m1").unwrap();
-}
-
-/// A tmpfs of its own, attached nowhere.
-fn small_disk(size: &str) -> PathBuf {
-    use rustix::mount::{
-        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
-        fsopen,
-    };
-    use std::os::fd::IntoRawFd;
-    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
-    fsconfig_set_string(&context, "size", size).unwrap();
-    fsconfig_create(&context).unwrap();
-    let disk = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
-    // Open to the end of the process, and the file system with it.
-    PathBuf::from(format!("/proc/self/fd/{}", disk.into_raw_fd()))
-}
-
-#[test]
-fn after_a_full_disk_decisions_are_taken_again() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: needs root");
-        return;
-    }
-    let disk = small_disk("8m");
-    let (mut store, opened) = Store::open(&disk.join("fleetd.redb"), "m1").unwrap();
-    let mut decided = opened.decided;
-    let mut write = |name: String, text: String| {
-        let mut next = decided.clone();
-        let entry = Arc::new(Entry { text, ..entry().as_ref().clone() });
-        next.units.insert(name.clone(), Arc::clone(&entry));
-        next.index += 1;
-        let written = store.write(&next, &[(name, Some(entry))]);
-        if written.is_ok() {
-            decided = next;
-        }
-        written.map(|()| decided.clone())
-    };
-    write("before.container".to_owned(), "[Container]\n".to_owned()).unwrap();
-    let filler = disk.join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    while file.write_all(&[0; 1 << 16]).is_ok() {}
-    drop(file);
-    let error = (0..1000).find_map(|n| write(format!("u{n}.container"), "x".repeat(60_000)).err());
-    let error = error.expect("the disk is full");
-    assert!(error.no_space(), "{error}");
-    // It stays so while it is full, and says why each time.
-    let error = write("still.container".to_owned(), "x".repeat(60_000)).unwrap_err();
-    assert!(error.no_space(), "{error}");
-    std::fs::remove_file(&filler).unwrap();
-    let decided = write("after.container".to_owned(), "[Container]\n".to_owned()).unwrap();
-    drop(store);
-    let (_store, opened) = Store::open(&disk.join("fleetd.redb"), "m2").unwrap();
-    assert!(opened.decided == decided, "what is there is not what was answered");
 }

@@ -41,6 +41,7 @@ struct Recent {
     unwritten: u64,
     purged: Option<LogId>,
     last: Option<LogId>,
+    committed: Option<LogId>,
 }
 
 impl Recent {
@@ -60,7 +61,8 @@ impl Log {
         let purged = table::get::<LogId>(&database, PURGED)?;
         let last = table::last::<Entry>(&database)?.map(|entry| *entry.get_log_id()).or(purged);
         let unwritten = last.map_or(0, |id| id.index + 1);
-        let recent = Recent { entries: BTreeMap::new(), unwritten, purged, last };
+        let committed = table::get::<Option<LogId>>(&database, COMMITTED)?.flatten();
+        let recent = Recent { entries: BTreeMap::new(), unwritten, purged, last, committed };
         Ok(Self { database, writer, recent: Arc::new(Mutex::new(recent)) })
     }
 
@@ -188,14 +190,14 @@ impl RaftLogStorage<Group> for Log {
         let failed = |e: &redb::Error| StorageError::from(StorageIOError::write(&cause(e)));
         let bytes = table::json(&committed).map_err(|e| failed(&e))?;
         let work: Work = Box::new(move |transaction| table::put(transaction, COMMITTED, &bytes));
+        self.recent().committed = committed;
         // It only saves the work of finding out again.
-        self.writer.soon(work, Box::new(|_| ()));
+        self.writer.soon(work);
         Ok(())
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, StorageError> {
-        let committed = table::get::<Option<LogId>>(&self.database, COMMITTED);
-        committed.map(Option::flatten).map_err(|e| StorageIOError::read(&cause(&e)).into())
+        Ok(self.recent().committed)
     }
 
     async fn append<I>(

@@ -4,7 +4,7 @@ use super::log::cause;
 use super::{Applied, Entry, Group, LogId, Membership, StorageError, Voter};
 use crate::core::decided::{Command, Decided, Outcome};
 use crate::core::host_id::HostId;
-use crate::store::writer::{Work, Writer};
+use crate::store::writer::Writer;
 use crate::store::{self, Changed, log as table};
 use openraft::storage::RaftStateMachine;
 use openraft::{
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 const APPLIED: &str = "applied";
 
@@ -29,6 +29,7 @@ struct Position {
 pub struct Machine {
     writer: Writer,
     position: Position,
+    decided: Arc<Decided>,
     publish: watch::Sender<Arc<Decided>>,
     snapshot: Current,
 }
@@ -37,34 +38,46 @@ pub struct Machine {
 type Current = Arc<Mutex<Option<(SnapshotMeta<HostId, Voter>, Arc<Vec<u8>>)>>>;
 
 impl Machine {
-    /// `decided` is what the database has; changes of it are published.
+    /// `decided` is what the database has. What is newer than what was published before is published.
     pub fn open(
         database: &Database,
         writer: Writer,
         decided: Decided,
-    ) -> Result<(Self, watch::Receiver<Arc<Decided>>), redb::Error> {
+        publish: watch::Sender<Arc<Decided>>,
+    ) -> Result<Self, redb::Error> {
         let position = table::get(database, APPLIED)?.unwrap_or_default();
-        let (publish, receiver) = watch::channel(Arc::new(decided));
-        Ok((Self { writer, position, publish, snapshot: Current::default() }, receiver))
+        let (decided, snapshot) = (Arc::new(decided), Current::default());
+        let machine = Self { writer, position, decided, publish, snapshot };
+        machine.publish();
+        Ok(machine)
     }
 
-    /// Writes what has changed; it is on disk with the next entry of the log.
-    async fn write(&self, index: u64, changed: Vec<Changed>) -> Result<(), StorageError> {
-        let failed =
-            |e: &redb::Error| StorageError::from(StorageIOError::write_state_machine(&cause(e)));
-        let position = table::json(&self.position).map_err(|e| failed(&e))?;
-        let work: Work = Box::new(move |transaction| {
+    /// The database may be behind what was published: what follows from the log is written late.
+    fn publish(&self) {
+        self.publish.send_if_modified(|published| {
+            let newer = self.decided.index > published.index;
+            if newer {
+                *published = Arc::clone(&self.decided);
+            }
+            newer
+        });
+    }
+
+    /// Writes what has changed; it is on disk with the next entry of the log. An error is told then.
+    fn write(&self, changed: Vec<Changed>) -> Result<(), redb::Error> {
+        let position = table::json(&self.position)?;
+        let index = self.decided.index;
+        self.writer.soon(Box::new(move |transaction| {
             store::put(transaction, index, &changed)?;
             table::put(transaction, APPLIED, &position)
-        });
-        let (sender, written) = oneshot::channel();
-        self.writer.soon(work, Box::new(move |result| drop(sender.send(result))));
-        match written.await {
-            Ok(result) => result.map_err(|e| failed(&e)),
-            // Only when fleetd ends.
-            Err(_) => Err(failed(&redb::Error::Io(std::io::ErrorKind::BrokenPipe.into()))),
-        }
+        }));
+        Ok(())
     }
+}
+
+/// For `openraft`.
+fn unwritten(error: &redb::Error) -> StorageError {
+    StorageIOError::write_state_machine(&cause(error)).into()
 }
 
 fn apply(decided: &mut Decided, command: &Command, changed: &mut Vec<Changed>) -> Applied {
@@ -88,8 +101,7 @@ impl RaftStateMachine<Group> for Machine {
         I: IntoIterator<Item = Entry> + Send,
         I::IntoIter: Send,
     {
-        let mut decided = self.publish.borrow().as_ref().clone();
-        let before = decided.index;
+        let mut decided = self.decided.as_ref().clone();
         let (mut changed, mut answers) = (Vec::new(), Vec::new());
         for entry in entries {
             self.position.log_id = Some(entry.log_id);
@@ -103,17 +115,16 @@ impl RaftStateMachine<Group> for Machine {
                 }
             });
         }
-        self.write(decided.index, changed).await?;
-        if decided.index != before {
-            self.publish.send_replace(Arc::new(decided));
-        }
+        self.decided = Arc::new(decided);
+        self.write(changed).map_err(|e| unwritten(&e))?;
+        self.publish();
         Ok(answers)
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder {
         Builder {
             position: self.position.clone(),
-            decided: self.publish.borrow().clone(),
+            decided: Arc::clone(&self.decided),
             current: Arc::clone(&self.snapshot),
         }
     }
@@ -132,11 +143,12 @@ impl RaftStateMachine<Group> for Machine {
             StorageError::from(StorageIOError::read_snapshot(Some(meta.signature()), &e))
         };
         let decided = read_image(&bytes).map_err(failed)?;
-        let before = self.publish.borrow().clone();
+        let changed = difference(&self.decided, &decided);
         self.position =
             Position { log_id: meta.last_log_id, membership: meta.last_membership.clone() };
-        self.write(decided.index, difference(&before, &decided)).await?;
-        self.publish.send_replace(Arc::new(decided));
+        self.decided = Arc::new(decided);
+        self.write(changed).map_err(|e| unwritten(&e))?;
+        self.publish();
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((meta.clone(), Arc::new(bytes)));
         Ok(())

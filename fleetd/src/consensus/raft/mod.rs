@@ -1,13 +1,17 @@
 //! The Raft group: `openraft` on our database.
 //!
 //! - [`log`]: entries, in memory until they are on disk, and the vote;
-//! - [`machine`]: committed entries become [`crate::core::decided::Decided`], which is published.
+//! - [`machine`]: committed entries become [`crate::core::decided::Decided`], which is published;
+//! - [`network`]: messages between the members;
+//! - [`node`]: all of it together, until the disk fails.
 //!
 //! The log is on disk before an entry counts; what follows from it is written without waiting and
 //! gets there with the next entry. After a crash it is derived from the log again.
 
 pub mod log;
 pub mod machine;
+pub mod network;
+pub mod node;
 
 use crate::core::decided::{Command, Outcome, Refusal};
 use crate::core::host_id::HostId;

@@ -1,0 +1,138 @@
+//! How the members of the group speak to each other: openraft's messages as JSON over a [`Wire`].
+
+use super::{Group, Voter};
+use crate::core::host_id::HostId;
+use openraft::error::{
+    InstallSnapshotError, RPCError, RaftError, RemoteError, Timeout, Unreachable,
+};
+use openraft::network::{RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
+    VoteRequest, VoteResponse,
+};
+use openraft::{RPCTypes, Raft};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::error::Error;
+use std::future::Future;
+use std::io;
+
+/// Which question a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rpc {
+    Append,
+    Vote,
+    Snapshot,
+}
+
+/// Carries one message to a member and its answer back.
+pub trait Wire: Clone + Send + Sync + 'static {
+    fn call(
+        &self,
+        to: HostId,
+        at: &Voter,
+        rpc: Rpc,
+        message: Vec<u8>,
+    ) -> impl Future<Output = io::Result<Vec<u8>>> + Send;
+}
+
+/// Of a fleet of one.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+impl Wire for Nobody {
+    async fn call(&self, to: HostId, _: &Voter, _: Rpc, _: Vec<u8>) -> io::Result<Vec<u8>> {
+        Err(io::Error::other(format!("host {to} is not connected")))
+    }
+}
+
+/// Answers a message of another member.
+pub async fn answer(raft: &Raft<Group>, rpc: Rpc, message: &[u8]) -> io::Result<Vec<u8>> {
+    match rpc {
+        Rpc::Append => json(&raft.append_entries(parse(message)?).await),
+        Rpc::Vote => json(&raft.vote(parse(message)?).await),
+        Rpc::Snapshot => json(&raft.install_snapshot(parse(message)?).await),
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(value)?)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+    Ok(serde_json::from_slice(bytes)?)
+}
+
+pub struct Network<W> {
+    pub own: HostId,
+    pub wire: W,
+}
+
+/// One other member.
+pub struct Peer<W> {
+    own: HostId,
+    id: HostId,
+    at: Voter,
+    wire: W,
+}
+
+impl<W: Wire> RaftNetworkFactory<Group> for Network<W> {
+    type Network = Peer<W>;
+
+    async fn new_client(&mut self, id: HostId, at: &Voter) -> Peer<W> {
+        Peer { own: self.own, id, at: at.clone(), wire: self.wire.clone() }
+    }
+}
+
+type Failed<E> = RPCError<HostId, Voter, RaftError<HostId, E>>;
+
+impl<W: Wire> Peer<W> {
+    async fn call<Q, A, E>(
+        &self,
+        (rpc, action): (Rpc, RPCTypes),
+        question: &Q,
+        option: &RPCOption,
+    ) -> Result<A, Failed<E>>
+    where
+        Q: Serialize,
+        A: DeserializeOwned,
+        E: Error + DeserializeOwned,
+    {
+        let unreachable = |e: io::Error| RPCError::Unreachable(Unreachable::new(&e));
+        let message = json(question).map_err(unreachable)?;
+        let call = self.wire.call(self.id, &self.at, rpc, message);
+        let timeout = option.hard_ttl();
+        let answer = tokio::time::timeout(timeout, call).await.map_err(|_| {
+            RPCError::Timeout(Timeout { action, id: self.own, target: self.id, timeout })
+        })?;
+        let answer: Result<A, RaftError<HostId, E>> =
+            answer.and_then(|bytes| parse(&bytes)).map_err(unreachable)?;
+        answer.map_err(|e| RPCError::RemoteError(RemoteError::new(self.id, e)))
+    }
+}
+
+impl<W: Wire> RaftNetwork<Group> for Peer<W> {
+    async fn append_entries(
+        &mut self,
+        question: AppendEntriesRequest<Group>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<HostId>, RPCError<HostId, Voter, RaftError<HostId>>> {
+        self.call((Rpc::Append, RPCTypes::AppendEntries), &question, &option).await
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        question: InstallSnapshotRequest<Group>,
+        option: RPCOption,
+    ) -> Result<InstallSnapshotResponse<HostId>, Failed<InstallSnapshotError>> {
+        self.call((Rpc::Snapshot, RPCTypes::InstallSnapshot), &question, &option).await
+    }
+
+    async fn vote(
+        &mut self,
+        question: VoteRequest<HostId>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<HostId>, RPCError<HostId, Voter, RaftError<HostId>>> {
+        self.call((Rpc::Vote, RPCTypes::Vote), &question, &option).await
+    }
+}

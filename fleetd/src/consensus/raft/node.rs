@@ -1,0 +1,120 @@
+//! One run of the group on this host: from an open database until it is shut down or the disk fails.
+
+use super::log::Log;
+use super::machine::Machine;
+use super::network::{Network, Wire};
+use super::{Group, Voter};
+use crate::core::decided::Decided;
+use crate::core::host_id::HostId;
+use crate::sentence::cause;
+use crate::store::writer::{Failure, Writer};
+use crate::store::{self, Store};
+use openraft::{Config, Raft, SnapshotPolicy};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Clones share one run.
+#[derive(Clone)]
+pub struct Node {
+    pub raft: Raft<Group>,
+    pub failure: Failure,
+}
+
+/// A snapshot, and with it the end of the log before it, after so many entries.
+const SNAPSHOT_AFTER: u64 = 5000;
+/// So many entries stay in the log for those who are a little behind.
+const KEPT: u64 = 1000;
+
+impl Node {
+    /// `publish` gets what was decided, where it is newer.
+    pub async fn start(
+        store: Store,
+        id: HostId,
+        wire: impl Wire,
+        publish: watch::Sender<Arc<Decided>>,
+    ) -> Result<Self, String> {
+        let fail = |e: &dyn std::error::Error| format!("start the group: {}", cause(e));
+        let database = Arc::new(store.database);
+        let writer = Writer::start(Arc::clone(&database)).map_err(|e| fail(&e))?;
+        let failure = writer.failure();
+        let machine = Machine::open(&database, writer.clone(), store.decided, publish)
+            .map_err(|e| fail(&e))?;
+        let log = Log::open(database, writer).map_err(|e| fail(&e))?;
+        let config = Arc::new(config().validate().map_err(|e| fail(&e))?);
+        let raft = Raft::new(id, config, Network { own: id, wire }, log, machine)
+            .await
+            .map_err(|e| fail(&e))?;
+        Ok(Self { raft, failure })
+    }
+
+    /// Makes a group of one where there is none yet.
+    pub async fn found(&self, id: HostId) -> Result<(), String> {
+        let fail = |e: &dyn std::error::Error| format!("start the group: {}", cause(e));
+        if !self.raft.is_initialized().await.map_err(|e| fail(&e))? {
+            let alone = BTreeMap::from([(id, Voter::default())]);
+            self.raft.initialize(alone).await.map_err(|e| fail(&e))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the only voter decides and has applied all of its log.
+    pub async fn lead_alone(&self) -> Result<(), String> {
+        let fail = |e: &dyn std::error::Error| format!("start the group: {}", cause(e));
+        // By itself it would first wait for others to speak up.
+        self.raft.trigger().elect().await.map_err(|e| fail(&e))?;
+        let wait = self.raft.wait(None);
+        let leads = wait.metrics(
+            |metrics| {
+                metrics.state.is_leader()
+                    && metrics.last_applied.map(|id| id.index) == metrics.last_log_index
+            },
+            "the only voter leads",
+        );
+        leads.await.map(|_| ()).map_err(|e| fail(&e))
+    }
+
+    /// Whether this is the same run.
+    pub fn is(&self, other: &Self) -> bool {
+        self.failure.is(&other.failure)
+    }
+
+    /// Why nothing can be decided.
+    pub fn error(&self, path: &Path) -> store::Error {
+        let cause = self.failure.get().unwrap_or_else(|| {
+            Arc::new(redb::Error::Io(std::io::Error::other("the group has ended")))
+        });
+        store::Error::Write { path: path.to_owned(), cause }
+    }
+
+    /// Until it cannot go on. Gives the reason.
+    pub async fn failed(&self) -> String {
+        let mut metrics = self.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_and_update().running_state {
+                return match self.failure.get() {
+                    Some(error) => cause(error.as_ref()),
+                    None => cause(fatal),
+                };
+            }
+            if metrics.changed().await.is_err() {
+                return "it has ended".to_owned();
+            }
+        }
+    }
+}
+
+fn config() -> Config {
+    Config {
+        cluster_name: "flotilla".to_owned(),
+        heartbeat_interval: 200,
+        election_timeout_min: 1000,
+        election_timeout_max: 2000,
+        max_payload_entries: 256,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_AFTER),
+        max_in_snapshot_log_to_keep: KEPT,
+        snapshot_max_chunk_size: 1 << 20,
+        ..Config::default()
+    }
+}

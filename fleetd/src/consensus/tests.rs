@@ -1,0 +1,139 @@
+use super::*;
+use fleetd_api::DesiredState;
+use std::io::Write;
+use std::path::PathBuf;
+
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("flotilla-consensus-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+const MACHINE: &str = "00000000000000000000000000000001";
+
+fn submit(unit: &str, text: &str) -> Command {
+    Command::Submit {
+        unit: unit.to_owned(),
+        text: text.to_owned(),
+        drop_ins: std::collections::BTreeMap::new(),
+        hash: "abc".to_owned(),
+        replace: false,
+        desired: Some(DesiredState::Launched),
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    let result = runtime.block_on(future);
+    // As a killed fleetd: nothing is shut down in order.
+    runtime.shutdown_background();
+    result
+}
+
+/// The file may still be held by a thread of the group before.
+async fn start_again(path: &Path) -> Consensus {
+    loop {
+        match Consensus::start(path, "m2").await {
+            Ok((consensus, _)) => return consensus,
+            Err(e) if e.contains("already open") => tokio::task::yield_now().await,
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_answered_is_there_after_the_end() {
+    let dir = Dir::new("end");
+    let path = dir.0.join("fleetd.redb");
+    let before = block_on(async {
+        let (consensus, _) = Consensus::start(&path, MACHINE).await.unwrap();
+        for n in 0..50 {
+            let decision =
+                consensus.propose(submit(&format!("u{n}.container"), "x")).await.unwrap();
+            assert_eq!((decision.index, decision.outcome), (n + 1, Outcome::Created));
+            assert_eq!(consensus.decided().index, n + 1, "it is visible");
+        }
+        consensus.decided()
+    });
+    let after = block_on(async { start_again(&path).await.decided() });
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_refusal_is_the_same_for_everybody_and_changes_nothing() {
+    let dir = Dir::new("refusal");
+    block_on(async {
+        let (consensus, _) = Consensus::start(&dir.0.join("fleetd.redb"), MACHINE).await.unwrap();
+        let error = consensus.propose(Command::Restart { unit: "a.container".to_owned() }).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Refused(Refusal::Unknown { .. })), "{error}");
+        assert_eq!(consensus.decided().index, 0);
+    });
+}
+
+/// A tmpfs of its own, attached nowhere.
+fn small_disk(size: &str) -> PathBuf {
+    use rustix::mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
+        fsopen,
+    };
+    use std::os::fd::IntoRawFd;
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
+    fsconfig_set_string(&context, "size", size).unwrap();
+    fsconfig_create(&context).unwrap();
+    let disk = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
+    // Open to the end of the process, and the file system with it.
+    PathBuf::from(format!("/proc/self/fd/{}", disk.into_raw_fd()))
+}
+
+#[test]
+fn after_a_full_disk_decisions_are_taken_again() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: needs root");
+        return;
+    }
+    let disk = small_disk("8m");
+    let path = disk.join("fleetd.redb");
+    let published = block_on(async {
+        let (consensus, _) = Consensus::start(&path, MACHINE).await.unwrap();
+        consensus.propose(submit("before.container", "x")).await.unwrap();
+        let filler = disk.join("filler");
+        let mut file = std::fs::File::create(&filler).unwrap();
+        while file.write_all(&[0; 1 << 16]).is_ok() {}
+        drop(file);
+        let mut answered = Vec::new();
+        let error = loop {
+            let unit = format!("u{}.container", answered.len());
+            match consensus.propose(submit(&unit, &"x".repeat(60_000))).await {
+                Ok(_) => answered.push(unit),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(&error, Error::Store(e) if e.no_space()), "{error}");
+        // It stays so while it is full, and says why each time.
+        let error = consensus.propose(submit("still.container", "x")).await.unwrap_err();
+        assert!(matches!(&error, Error::Store(e) if e.no_space()), "{error}");
+        std::fs::remove_file(&filler).unwrap();
+        let mut group = consensus.group.clone();
+        group.wait_for(|state| matches!(state, State::Runs(_))).await.unwrap();
+        consensus.propose(submit("after.container", "x")).await.unwrap();
+        let decided = consensus.decided();
+        answered.push("before.container".to_owned());
+        assert!(answered.iter().all(|unit| decided.units.contains_key(unit)));
+        decided
+    });
+    let after = block_on(async { start_again(&path).await.decided() });
+    assert!(after == published, "what is there is not what was answered");
+}
