@@ -7,7 +7,7 @@ use super::fleet::{Fill, Fleet};
 use super::follow::Follow;
 use super::host_set::HostSet;
 use super::score::Score;
-use super::shape::{Amounts, Mark, Shape, Shapes, amounts, meet};
+use super::shape::{Amounts, Shape, Shapes, amounts, meet};
 use std::collections::BTreeMap;
 
 /// One like it in the same place outweighs an empty host.
@@ -112,10 +112,6 @@ impl<'a> Board<'a> {
 
     pub(super) fn marked(&self, mark: u32) -> &HostSet {
         &self.marked[mark as usize]
-    }
-
-    pub(super) fn mark(&self, mark: &Mark<'_>) -> Option<u32> {
-        self.shapes.marks.get(mark).copied()
     }
 
     pub(super) fn one(&self, host: u32) -> HostSet {

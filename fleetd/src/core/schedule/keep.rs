@@ -20,8 +20,7 @@ pub(super) fn keep<'a>(board: &mut Board<'a>) -> Causes<'a> {
         match judge(board, assignment, of_same) {
             Ok(place) => staying.push((place, assignment.epoch)),
             Err(cause) => {
-                // The newest word on a place is the one that counts.
-                causes.entry((&assignment.unit, &assignment.host)).or_insert(cause);
+                causes.insert((&assignment.unit, &assignment.host), cause);
             }
         }
         newest = of_same.or(Some(assignment));
@@ -49,9 +48,11 @@ pub(super) fn keep<'a>(board: &mut Board<'a>) -> Causes<'a> {
     causes
 }
 
-/// The newest of a unit first.
+/// The newest of a unit first; of one place only the newest.
 fn in_order(fleet: &super::Fleet) -> Vec<&Assignment> {
     let mut list: Vec<&Assignment> = fleet.assignments.iter().collect();
+    list.sort_by_key(|a| (&a.unit, &a.host, Reverse(a.epoch)));
+    list.dedup_by_key(|a| (&a.unit, &a.host));
     list.sort_by_key(|a| (&a.unit, Reverse(a.epoch), &a.host));
     list
 }

@@ -15,11 +15,14 @@ pub(super) fn replaced(board: &Board<'_>, unit: u32, host: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Hosts where there is such a unit.
+/// Hosts where there is such a unit. `Global=` excludes `Replaces=`.
 pub(super) fn targets(board: &Board<'_>, unit: u32) -> HostSet {
     let mut marked = HostSet::none(board.hosts());
     board.shape(unit).replaces.iter().for_each(|mark| marked.add(board.marked(*mark)));
     let mut targets = HostSet::none(board.hosts());
+    if board.is_global(unit) {
+        return targets;
+    }
     marked
         .iter()
         .filter(|host| !replaced(board, unit, *host).is_empty())

@@ -3,9 +3,11 @@
 use super::board::Board;
 use super::explain::{Explainer, sentence};
 use super::fleet::{Fleet, Options};
+use super::host_set::HostSet;
 use super::keep::{index, keep};
 use super::score::Score;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 /// Every host of the fleet with what it is for the unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +49,10 @@ pub fn why(fleet: &Fleet, options: Options, unit: &str) -> Option<Why> {
     let spots = board.spots[at as usize].clone();
     spots.iter().for_each(|host| board.remove(at, *host));
     let checks = Explainer::new().checks(&board, at);
-    let mut fits = super::host_set::HostSet::all(board.hosts());
+    let mut fits = HostSet::all(board.hosts());
     checks.iter().for_each(|check| fits.keep(&check.pass));
-    let best = board.best(board.shape(at), &fits).filter(|_| spots.is_empty());
+    let points = |host: &u32| (board.score(board.shape(at), *host).total, Reverse(*host));
+    let best = fits.iter().max_by_key(points).filter(|_| spots.is_empty());
     let hosts = (0..board.hosts() as u32).map(|host| {
         let failing = checks.iter().filter(|check| !check.pass.has(host));
         let reasons: Vec<String> = failing.map(|check| sentence(&board, at, check, host)).collect();
@@ -57,7 +60,7 @@ pub fn why(fleet: &Fleet, options: Options, unit: &str) -> Option<Why> {
             Verdict::Placed
         } else if !reasons.is_empty() {
             Verdict::Refused
-        } else if best.is_some_and(|(best, _)| best == host) || board.is_global(at) {
+        } else if best == Some(host) || board.is_global(at) {
             Verdict::Best
         } else {
             Verdict::Fits
