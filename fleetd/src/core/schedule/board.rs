@@ -234,12 +234,27 @@ impl<'a> Board<'a> {
         Score { total: fill + spread + prefer, fill, spread, prefer }
     }
 
+    /// How well a host is filled, so that the sum over all hosts says it of the fleet. Squares: a
+    /// full and an empty host are more than two half full ones.
+    pub(super) fn evenness(&self, host: u32) -> i64 {
+        let at = host as usize;
+        let full = self.fill_of([self.used[0][at], self.used[1][at]], at);
+        let units = self.here[at].len() as i64;
+        match self.fill {
+            Fill::Pack => full * full,
+            Fill::Spread => -full * full - 1000 * units * units,
+        }
+    }
+
+    /// 0 to 1,000.
+    fn fill_of(&self, used: [i64; 2], host: usize) -> i64 {
+        let part = |kind: usize| used[kind] as f64 * self.points[kind][host];
+        (part(0) + part(1)) as i64
+    }
+
     fn fill_points(&self, shape: &Shape, host: usize) -> i64 {
-        let part = |kind: usize| {
-            let used = self.used[kind][host].saturating_add(shape.asks[kind]);
-            used as f64 * self.points[kind][host]
-        };
-        let full = (part(0) + part(1)) as i64;
+        let used = [0, 1].map(|kind| self.used[kind][host].saturating_add(shape.asks[kind]));
+        let full = self.fill_of(used, host);
         match self.fill {
             Fill::Pack => full,
             // Units that ask for nothing are spread by their number.

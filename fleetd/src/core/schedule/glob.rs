@@ -136,7 +136,9 @@ mod tests {
     #[test]
     fn a_name_finds_its_patterns_among_many() {
         let mut patterns = Patterns::default();
-        ["web@*", "db*", "*", "web@1.container", "w[a-e]b@*", "a["].map(|glob| patterns.add(glob));
+        for glob in ["web@*", "db*", "*", "web@1.container", "w[a-e]b@*", "a["] {
+            patterns.add(glob);
+        }
         let expected = ["*", "w[a-e]b@*", "web@*", "web@1.container"];
         assert_eq!(patterns.of("web@1.container"), expected);
         assert_eq!(patterns.of("a["), ["*", "a["]);

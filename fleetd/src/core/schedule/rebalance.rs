@@ -6,6 +6,7 @@ use super::fleet::{Fleet, Options};
 use super::host_set::HostSet;
 use super::keep::keep;
 use super::plan::{Arrival, Cause, Change};
+use super::score::Score;
 use super::shape::template;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -76,11 +77,30 @@ fn gain(board: &mut Board<'_>, claims: &Board<'_>, unit: u32) -> Option<(i64, u3
     }
     let hosts = room(claims, unit, from);
     board.remove(unit, from);
-    let shape = board.shape(unit);
-    let best = board.best(shape, &hosts);
-    let present = board.score(shape, from).total;
+    let found = board.best(board.shape(unit), &hosts).and_then(|(host, points)| {
+        let present = board.score(board.shape(unit), from);
+        let better = helps_all(board, unit, (from, present), host);
+        better.then_some((points - present.total, from, host))
+    });
     board.add(unit, from);
-    best.map(|(host, points)| (points - present, from, host))
+    found
+}
+
+/// Whether the fleet as a whole is better for the move. What is good for one unit may be bad for
+/// the next, which then moves too: a sum that only ever grows ends that. The unit is off the board.
+fn helps_all(board: &mut Board<'_>, unit: u32, (from, present): (u32, Score), to: u32) -> bool {
+    let mut evenness = |host: u32| {
+        let without = board.evenness(host);
+        board.add(unit, host);
+        let with = board.evenness(host);
+        board.remove(unit, host);
+        with - without
+    };
+    let fill = evenness(to) - evenness(from);
+    let wishes = |score: Score| score.spread + score.prefer;
+    let wished = wishes(board.score(board.shape(unit), to)) - wishes(present);
+    // A unit's points are, for a small unit, the slope of the square.
+    fill.saturating_add(2000 * wished) > 0
 }
 
 /// Not tied to a host, nor to a unit. What a dead host has is not ours to move.
