@@ -65,6 +65,7 @@ impl<'a> Placer<'a> {
                 self.queue.insert(self.turn(item));
             }
         }
+        self.failed.extend(std::mem::take(&mut self.queue).into_iter().map(|(_, _, item)| item));
     }
 
     /// Queues what the unit lacks.
@@ -250,10 +251,14 @@ pub(super) fn leaving(board: &Board<'_>, unit: u32, host: u32) -> Option<Vec<u32
     for other in &gone {
         (0..3).for_each(|kind| free[kind] += board.shape(*other).asks[kind]);
     }
+    // A higher priority gives way to nobody: else two could chase each other for ever.
+    let higher = |other: &u32| board.shape(*other).priority > shape.priority;
     let leads = |other: &u32| board.follow.leaders[unit as usize].contains(&Some(*other));
     let obstructed = board.here[host as usize]
         .iter()
         .any(|other| !gone.contains(other) && obstructs(board.shape(*other), shape));
-    let fits = has_room(&shape.asks, &free) && !obstructed && !gone.iter().any(leads);
+    let fits = has_room(&shape.asks, &free)
+        && !obstructed
+        && !gone.iter().any(|other| leads(other) || higher(other));
     fits.then_some(replaced)
 }

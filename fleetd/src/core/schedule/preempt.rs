@@ -26,14 +26,26 @@ pub(super) fn victims(
     if board.least_priority().is_none_or(|least| least >= shape.priority) {
         return None;
     }
-    let on = |host: u32| {
-        let units = on_host(board, shape, host, leaders)?;
-        let priorities = units.iter().map(|unit| i64::from(board.shape(*unit).priority));
-        let highest = priorities.clone().max()?;
-        Some(((highest, units.len(), priorities.sum::<i64>(), host), Victims { host, units }))
-    };
-    hosts.iter().filter_map(on).min_by_key(|(cost, _)| *cost).map(|(_, victims)| victims)
+    let mut best: Option<(Cost, Victims)> = None;
+    for host in hosts.iter() {
+        let of = |unit: &u32| i64::from(board.shape(*unit).priority);
+        // One victim of the least priority there is the best that this host can do.
+        let Some(least) = board.here[host as usize].iter().map(of).min() else { continue };
+        if best.as_ref().is_some_and(|(cost, _)| *cost < (least, 1, least, host)) {
+            continue;
+        }
+        let Some(units) = on_host(board, shape, host, leaders) else { continue };
+        let highest = units.iter().map(of).max().unwrap_or(least);
+        let cost = (highest, units.len(), units.iter().map(of).sum(), host);
+        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, Victims { host, units }));
+        }
+    }
+    best.map(|(_, victims)| victims)
 }
+
+/// The highest priority, how many they are, the sum of the priorities, the host.
+type Cost = (i64, usize, i64, u32);
 
 /// A unit and those who follow it, who lose the place together.
 struct Group {

@@ -73,7 +73,7 @@ fn the_emptier_or_the_fuller_host_is_taken() {
 
 #[test]
 fn every_host_has_its_reason() {
-    let small = |mib| Host {
+    let small = |mib: u64| Host {
         reserved: Resources { memory: (1024 - mib) * MIB, ..Resources::default() },
         ..host()
     };
