@@ -302,7 +302,8 @@ fn calm(fleet: &Fleet, options: Options) {
         let places = after(&fleet, &moves);
         hard_rules(&fleet, &places);
         fleet = with(&fleet, &places);
-        assert_eq!(place(&fleet, options).changes, [], "after a rebalance");
+        // Moves make room, which units without a place may take.
+        assert!(place(&fleet, options).changes.is_empty() || !plan.unplaced.is_empty());
     }
     panic!("it moves for ever");
 }
