@@ -57,7 +57,11 @@ impl<'a> Placer<'a> {
             while let Some((_, _, item)) = self.queue.pop_first() {
                 self.settle(item);
             }
-            let waits = |(unit, _): &Item| !self.board.follow.leaders[*unit as usize].is_empty();
+            // Only these can gain by what others get.
+            let waits = |(unit, _): &Item| {
+                !self.board.follow.leaders[*unit as usize].is_empty()
+                    || !self.board.shape(*unit).replaces.is_empty()
+            };
             if !self.displaced && !(self.placed && self.failed.iter().any(waits)) {
                 break;
             }
