@@ -62,7 +62,8 @@ impl<'a> Placer<'a> {
                 !self.board.follow.leaders[*unit as usize].is_empty()
                     || !self.board.shape(*unit).replaces.is_empty()
             };
-            if !self.displaced && !(self.placed && self.failed.iter().any(waits)) {
+            let gained = self.placed && self.failed.iter().any(waits);
+            if !self.displaced && !gained {
                 break;
             }
             for item in std::mem::take(&mut self.failed) {
