@@ -249,6 +249,14 @@ fn a_replacement_takes_the_place_and_its_constraints_hold() {
 }
 
 #[test]
+fn a_higher_priority_is_not_replaced() {
+    let new = Unit { replaces: texts(&["old"]), ..memory(1) };
+    let units = [("new", new), ("old", Unit { priority: 1, ..memory(1) })];
+    let found = fleet(&[("h1", host()), ("h2", host())], &units, &[("old", "h2")]);
+    assert_eq!(changes(&found), [""; 0]);
+}
+
+#[test]
 fn those_who_replace_each_other_stay() {
     let unit = |other: &str| Unit { replaces: texts(&[other]), ..memory(1) };
     let hosts = [("h1", host()), ("h2", host())];
