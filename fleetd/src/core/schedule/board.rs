@@ -22,7 +22,7 @@ pub(super) struct Board<'a> {
     pub(super) follow: std::rc::Rc<Follow>,
     /// Hosts that take something new.
     pub(super) accepts: HostSet,
-    /// By resource, then by host.
+    /// By resource, then by host. Below zero where the host has less than it had.
     free: [Vec<i64>; 3],
     used: [Vec<i64>; 3],
     /// Points for one unit of cpu and of memory.
@@ -49,7 +49,7 @@ impl<'a> Board<'a> {
         let mut free = [(); 3].map(|()| Vec::with_capacity(hosts));
         let mut points = [(); 2].map(|()| Vec::with_capacity(hosts));
         for (index, host) in (0..).zip(fleet.hosts.values()) {
-            if host.alive && host.keeps && !host.cordoned && !host.draining {
+            if host.alive && host.keeps && !host.silent && !host.cordoned && !host.draining {
                 accepts.insert(index);
             }
             let (capacity, reserved) = (amounts(host.capacity), amounts(host.reserved));
@@ -179,12 +179,22 @@ impl<'a> Board<'a> {
         set
     }
 
-    /// Whether it may stay: all but whether the host takes something new, and `MachineOf=`.
+    /// Whether there is what it needs, and room; not whether the host takes something new.
     pub(super) fn bears(&self, unit: u32, host: u32) -> bool {
         let shape = self.shape(unit);
-        shape.only.iter().all(|only| self.shapes.sets[*only as usize].has(host))
-            && !shape.shuns.iter().any(|mark| self.marked(*mark).has(host))
+        self.has_needs(shape, host)
+            && !self.is_shunned(shape, host)
             && has_room(&shape.asks, &self.free(host))
+    }
+
+    /// Whether the host is and has what it needs.
+    pub(super) fn has_needs(&self, shape: &Shape, host: u32) -> bool {
+        shape.only.iter().all(|only| self.shapes.sets[*only as usize].has(host))
+    }
+
+    /// Whether something there may not be beside it.
+    pub(super) fn is_shunned(&self, shape: &Shape, host: u32) -> bool {
+        shape.shuns.iter().any(|mark| self.marked(*mark).has(host))
     }
 
     /// Hosts that `MachineOf=` of the unit leaves, but for leaders that are named in `besides`.

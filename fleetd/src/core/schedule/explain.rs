@@ -38,6 +38,7 @@ pub enum Rule {
     /// It is a global unit's, which has its place there.
     Placed,
     Dead,
+    Silent,
     Leaving,
     Draining,
     Cordoned,
@@ -108,6 +109,12 @@ impl Explainer {
     fn states(&mut self, board: &Board<'_>) -> Vec<Check> {
         vec![
             self.plain(board, Rule::Dead, "the host is dead".to_owned(), |_, host| host.alive),
+            self.plain(
+                board,
+                Rule::Silent,
+                "the host has not said yet what it has".to_owned(),
+                |_, host| !host.silent || !host.alive,
+            ),
             self.plain(
                 board,
                 Rule::Leaving,
@@ -306,7 +313,7 @@ fn groups(board: &Board<'_>, unit: u32, checks: &[Check]) -> Vec<Group> {
                 let nearest = failing.iter().find(|host| board.free(*host)[kind] == most);
                 let id = nearest.map_or("", |host| board.host_ids[host as usize]);
                 let short = amount::of(kind, board.shape(unit).asks[kind] - most);
-                let most = amount::of(kind, most);
+                let most = amount::of(kind, most.max(0));
                 let needs = &check.text;
                 format!("{needs}, at most {most} free (nearest: host {id}, {short} short)")
             }
@@ -327,7 +334,7 @@ pub(super) fn sentence(board: &Board<'_>, unit: u32, check: &Check, host: u32) -
         Detail::Room(kind) => {
             let free = board.free(host)[kind];
             let short = board.shape(unit).asks[kind] - free;
-            let (free, short) = (amount::of(kind, free), amount::of(kind, short));
+            let (free, short) = (amount::of(kind, free.max(0)), amount::of(kind, short));
             format!("{text}, {free} free, {short} short")
         }
     }

@@ -15,7 +15,7 @@ pub struct Fleet {
     pub assignments: Vec<Assignment>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Resources {
     /// Thousandths of a CPU.
     pub cpu: u64,
@@ -35,6 +35,8 @@ pub struct Host {
     /// Named volumes that are on this host.
     pub volumes: BTreeSet<String>,
     pub alive: bool,
+    /// Has not said yet what it is and has: its units stay whatever they need, and nothing new comes.
+    pub silent: bool,
     /// Takes nothing new.
     pub cordoned: bool,
     /// Takes nothing new, and is to be emptied.
@@ -52,6 +54,7 @@ impl Default for Host {
             devices: BTreeSet::new(),
             volumes: BTreeSet::new(),
             alive: true,
+            silent: false,
             cordoned: false,
             draining: false,
             keeps: true,
@@ -122,6 +125,8 @@ pub struct Assignment {
     pub host: String,
     /// Of two assignments of one unit the greater is the newer.
     pub epoch: u64,
+    /// What it asked for when it got the place.
+    pub granted: Resources,
 }
 
 /// Which of two hosts that both fit is the better one.

@@ -55,7 +55,7 @@ pub fn place(fleet: &Fleet, options: Options) -> Plan {
 fn changes(fleet: &Fleet, placer: &Placer<'_>) -> Vec<Change> {
     let board = &placer.board;
     let mut before: BTreeMap<&str, BTreeSet<(Reverse<u64>, &str)>> = BTreeMap::new();
-    for Assignment { unit, host, epoch } in &fleet.assignments {
+    for Assignment { unit, host, epoch, .. } in &fleet.assignments {
         before.entry(unit).or_default().insert((Reverse(*epoch), host));
     }
     let mut changes = Vec::new();
@@ -109,8 +109,6 @@ fn cause(placer: &Placer<'_>, unit: &str, host: &str) -> Cause {
     placer.causes.get(&(unit, host)).cloned().unwrap_or(Cause::Unwanted)
 }
 
-#[cfg(test)]
-mod measure_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

@@ -50,11 +50,19 @@ fn metadata() -> impl Strategy<Value = Vec<(String, String)>> {
 
 fn host() -> impl Strategy<Value = Host> {
     let things = || subsequence(texts(&["x", "y"]), 0..=2);
-    let state = select(&[(true, true, false, false); 4][..]).prop_flat_map(
-        |usual| prop_oneof![6 => Just(usual), 1 => any::<(bool, bool, bool, bool)>()],
-    );
+    let state = prop_oneof![
+        6 => Just((true, true, false, false, false)),
+        1 => any::<(bool, bool, bool, bool, bool)>()
+    ];
     (metadata(), resources(12), resources(2), things(), things(), state).prop_map(
-        |(metadata, capacity, reserved, devices, volumes, (alive, keeps, cordoned, draining))| {
+        |(
+            metadata,
+            capacity,
+            reserved,
+            devices,
+            volumes,
+            (alive, keeps, cordoned, draining, silent),
+        )| {
             Host {
                 metadata: metadata.into_iter().collect(),
                 capacity,
@@ -62,6 +70,7 @@ fn host() -> impl Strategy<Value = Host> {
                 devices: devices.into_iter().collect(),
                 volumes: volumes.into_iter().collect(),
                 alive,
+                silent,
                 cordoned,
                 draining,
                 keeps,
@@ -132,10 +141,12 @@ fn fleet() -> impl Strategy<Value = Fleet> {
         let units = proptest::collection::vec(unit(), names.len());
         units.prop_map(move |units| names.iter().map(ToString::to_string).zip(units).collect())
     });
-    let assignment =
-        (select(&NAMES[..]), select(&HOSTS[..]), 0u64..5).prop_map(|(unit, host, epoch)| {
-            Assignment { unit: unit.to_owned(), host: host.to_owned(), epoch }
-        });
+    let assignment = (select(&NAMES[..]), select(&HOSTS[..]), 0u64..5, resources(5)).prop_map(
+        |(unit, host, epoch, granted)| {
+            let (unit, host) = (unit.to_owned(), host.to_owned());
+            Assignment { unit, host, epoch, granted }
+        },
+    );
     let assignments = proptest::collection::vec(assignment, 0..16);
     (hosts, units, assignments).prop_map(|(hosts, units, assignments)| Fleet {
         hosts,
@@ -177,7 +188,10 @@ fn after(fleet: &Fleet, changes: &[Change]) -> Places {
 fn with(fleet: &Fleet, places: &Places) -> Fleet {
     let assignments = places
         .iter()
-        .map(|(unit, host)| Assignment { unit: unit.clone(), host: host.clone(), epoch: 9 })
+        .map(|(unit, host)| {
+            let granted = fleet.units[unit].requests;
+            Assignment { unit: unit.clone(), host: host.clone(), epoch: 9, granted }
+        })
         .collect();
     Fleet { assignments, ..fleet.clone() }
 }
@@ -188,30 +202,48 @@ fn hard_rules(fleet: &Fleet, places: &Places) {
         assert!(host.keeps, "{name} on {id}, which keeps nothing");
         let once = places.iter().filter(|(other, _)| other == name).count() == 1;
         assert!(once || unit.global, "{name} is on several hosts");
+        for leader in &unit.machine_of {
+            assert!(places.contains(&(leader.clone(), id.clone())), "{name} without {leader}");
+        }
+        beside(fleet, places, name, id);
+        if host.silent {
+            let before = fleet.assignments.iter().any(|a| a.unit == *name && a.host == *id);
+            assert!(before, "{name} is new on {id}, which says nothing");
+            continue;
+        }
         assert!(unit.machine_id.as_ref().is_none_or(|wanted| wanted == id), "{name}: MachineID");
         for (key, _) in &unit.machine_metadata {
             let mut of_key = unit.machine_metadata.iter().filter(|(k, _)| k == key);
             assert!(of_key.any(|(_, v)| host.metadata.get(key) == Some(v)), "{name}: {key}");
         }
-        for leader in &unit.machine_of {
-            assert!(places.contains(&(leader.clone(), id.clone())), "{name} without {leader}");
-        }
         assert!(unit.volumes.iter().all(|volume| host.volumes.contains(volume)));
         assert!(unit.devices.iter().all(|device| host.devices.contains(device)));
-        for (other, _) in places.iter().filter(|(other, at)| at == id && other != name) {
-            let globs = unit.conflicts.iter().chain(&unit.replaces);
-            globs.for_each(|glob| assert!(!matches(glob, other), "{name} beside {other}: {glob}"));
-            let theirs = &fleet.units[other].ports;
-            assert!(!unit.ports.iter().any(|a| theirs.iter().any(|b| same_port(a, b))), "{name}");
-        }
     }
     for (id, host) in &fleet.hosts {
         let here = || places.iter().filter(|(_, at)| at == id).map(|(unit, _)| &fleet.units[unit]);
         for of in [|r: &Resources| r.cpu, |r: &Resources| r.memory, |r: &Resources| r.tasks] {
             let used: u64 = here().map(|unit| of(&unit.requests)).sum();
             let room = of(&host.capacity).saturating_sub(of(&host.reserved));
-            assert!(used <= room, "{id}: {used} of {room}");
+            // What was granted is not taken back.
+            let granted = |name: &String| {
+                let mut of_unit = fleet.assignments.iter().filter(|a| a.unit == *name);
+                of_unit.any(|a| a.host == *id && of(&a.granted) >= of(&fleet.units[name].requests))
+            };
+            let mut names = places.iter().filter(|(_, at)| at == id).map(|(unit, _)| unit);
+            let held = names.all(|name| of(&fleet.units[name].requests) == 0 || granted(name));
+            assert!(used <= room || held, "{id}: {used} of {room}");
         }
+    }
+}
+
+/// No conflict with another unit on its host.
+fn beside(fleet: &Fleet, places: &Places, name: &str, id: &str) {
+    let unit = &fleet.units[name];
+    for (other, _) in places.iter().filter(|(other, at)| at == id && other != name) {
+        let globs = unit.conflicts.iter().chain(&unit.replaces);
+        globs.for_each(|glob| assert!(!matches(glob, other), "{name} beside {other}: {glob}"));
+        let theirs = &fleet.units[other].ports;
+        assert!(!unit.ports.iter().any(|a| theirs.iter().any(|b| same_port(a, b))), "{name}");
     }
 }
 

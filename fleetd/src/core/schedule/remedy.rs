@@ -6,7 +6,7 @@ use super::explain::{Check, Rule};
 use super::host_set::HostSet;
 
 /// From the easiest change to the hardest.
-const EASE: [Rule; 13] = [
+const EASE: [Rule; 14] = [
     Rule::Cordoned,
     Rule::Memory,
     Rule::Cpu,
@@ -18,6 +18,7 @@ const EASE: [Rule; 13] = [
     Rule::MachineMetadata,
     Rule::Replaces,
     Rule::Draining,
+    Rule::Silent,
     Rule::Leaving,
     Rule::Dead,
 ];
@@ -112,6 +113,7 @@ fn change(board: &Board<'_>, unit: u32, check: &Check, host: u32) -> String {
     match (check.rule, check.blocker(board, host)) {
         (Rule::Cordoned, _) => format!("uncordon host {id}"),
         (Rule::Draining, _) => format!("end the drain of host {id}"),
+        (Rule::Silent, _) => format!("wait until host {id} has said what it has"),
         (Rule::Dead, _) => format!("bring host {id} back"),
         (_, Some(blocker)) => format!("stop or move {blocker} on host {id} ({text})"),
         _ => format!("change host {id}, where this alone is in the way: {text}"),

@@ -1,10 +1,22 @@
 //! How fast places are found. The fleets are made without chance, so that runs can be compared.
+//!
+//! `cargo bench -p fleetd --bench schedule`
 
-use super::shape::template;
-use super::*;
+#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
+
+use fleetd::core::schedule::{
+    Assignment, Change, Fill, Fleet, Host, HostPort, Limits, Options, Plan, Preference, Protocol,
+    Resources, Spread, Unit, place, rebalance, why,
+};
 use std::time::Instant;
 
 const MIB: u64 = 1 << 20;
+
+fn main() {
+    the_rate_of_places();
+    the_rate_of_a_full_fleet();
+    the_time_of_a_rebalance_and_of_a_why();
+}
 
 fn fleet(hosts: usize, units: usize, unit: impl Fn(usize) -> (String, Unit)) -> Fleet {
     let host = |n: usize| {
@@ -54,7 +66,9 @@ fn settled(mut fleet: Fleet, plan: &Plan) -> Fleet {
         .iter()
         .filter_map(|change| match change {
             Change::Assign { unit, to } | Change::Move { unit, to, .. } => {
-                Some(Assignment { unit: unit.clone(), host: to.host.clone(), epoch: 1 })
+                let granted = fleet.units[unit].requests;
+                let (unit, host) = (unit.clone(), to.host.clone());
+                Some(Assignment { unit, host, epoch: 1, granted })
             }
             Change::Unassign { .. } => None,
         })
@@ -62,8 +76,6 @@ fn settled(mut fleet: Fleet, plan: &Plan) -> Fleet {
     fleet
 }
 
-#[test]
-#[ignore = "a measurement"]
 fn the_rate_of_places() {
     let plain = |n: usize| (format!("app{n:05}.container"), unit(n));
     let service = |n: usize| format!("svc{:04}@{}.container", n / 10, n % 10);
@@ -89,7 +101,7 @@ fn the_rate_of_places() {
     measure("metadata, Spread=zone host, Prefer=", &wishes, Fill::Spread);
     let apart = fleet(5000, 50_000, |n| {
         let name = service(n);
-        let conflicts = vec![format!("{}*", template(&name).0)];
+        let conflicts = vec![format!("svc{:04}@*", n / 10)];
         (name, Unit { conflicts, ..unit(n) })
     });
     measure("Conflicts=svcN@*, 5,000 templates of 10", &apart, Fill::Pack);
@@ -101,8 +113,6 @@ fn the_rate_of_places() {
     measure("Conflicts=web@*, port 80, 5,000 instances", &web, Fill::Pack);
 }
 
-#[test]
-#[ignore = "a measurement"]
 fn the_rate_of_a_full_fleet() {
     let large = |n: usize, priority: i32| Unit {
         requests: Resources { cpu: 3_200, memory: 13_107 * MIB, tasks: 0 },
@@ -122,8 +132,6 @@ fn the_rate_of_a_full_fleet() {
     println!("1,000 units preempt 1,000 of 50,000: {took:.2} s, {} changes", plan.changes.len());
 }
 
-#[test]
-#[ignore = "a measurement"]
 fn the_time_of_a_rebalance_and_of_a_why() {
     let plain = |n: usize| (format!("app{n:05}.container"), unit(n));
     let packed = fleet(5000, 50_000, plain);
