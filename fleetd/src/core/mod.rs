@@ -9,5 +9,6 @@ pub mod oci;
 pub mod reconcile;
 pub mod restart;
 pub mod run;
+pub mod schedule;
 pub mod status;
 pub mod unit;

@@ -1,0 +1,154 @@
+//! What the scheduler is told: hosts, units that want a place, and the places they have.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// Everything that a placing depends on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fleet {
+    /// By id.
+    pub hosts: BTreeMap<String, Host>,
+    /// By full name. Instances of a template are units of their own.
+    pub units: BTreeMap<String, Unit>,
+    /// The present ones, in any order.
+    pub assignments: Vec<Assignment>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Resources {
+    /// Thousandths of a CPU.
+    pub cpu: u64,
+    /// Bytes.
+    pub memory: u64,
+    /// Processes and threads.
+    pub tasks: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    pub metadata: BTreeMap<String, String>,
+    pub capacity: Resources,
+    /// The part of the capacity that no unit gets.
+    pub reserved: Resources,
+    pub devices: BTreeSet<String>,
+    /// Named volumes that are on this host.
+    pub volumes: BTreeSet<String>,
+    pub alive: bool,
+    /// Has not said yet what it is and has: its units stay whatever they need, and nothing new comes.
+    pub silent: bool,
+    /// Takes nothing new.
+    pub cordoned: bool,
+    /// Takes nothing new, and is to be emptied.
+    pub draining: bool,
+    /// Its units stay. A dead host within its grace keeps, one after it does not.
+    pub keeps: bool,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            metadata: BTreeMap::new(),
+            capacity: Resources::default(),
+            reserved: Resources::default(),
+            devices: BTreeSet::new(),
+            volumes: BTreeSet::new(),
+            alive: true,
+            silent: false,
+            cordoned: false,
+            draining: false,
+            keeps: true,
+        }
+    }
+}
+
+/// What one unit asks of its host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unit {
+    pub machine_id: Option<String>,
+    /// Units whose host it shares.
+    pub machine_of: Vec<String>,
+    /// Key and value: values of one key are alternatives, keys add up.
+    pub machine_metadata: Vec<(String, String)>,
+    /// Globs of unit names that are not beside it.
+    pub conflicts: Vec<String>,
+    /// One on every host that fits.
+    pub global: bool,
+    /// Globs of unit names whose place it takes.
+    pub replaces: Vec<String>,
+    pub requests: Resources,
+    pub ports: Vec<HostPort>,
+    pub volumes: Vec<String>,
+    pub devices: Vec<String>,
+    pub spread: Vec<Spread>,
+    pub prefer: Vec<Preference>,
+    pub priority: i32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// A port of the host that a unit takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPort {
+    pub protocol: Protocol,
+    /// None: on every address, as the unspecified address.
+    pub address: Option<IpAddr>,
+    pub port: u16,
+}
+
+/// What the instances of a template are spread over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
+    Host,
+    /// Hosts with the same value of this key are one place; those without it too.
+    Metadata(String),
+}
+
+/// Metadata that makes a host better, or worse with a negative weight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preference {
+    pub key: String,
+    pub value: String,
+    pub weight: i32,
+}
+
+/// A unit has its place on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    pub unit: String,
+    pub host: String,
+    /// Of two assignments of one unit the greater is the newer.
+    pub epoch: u64,
+    /// What it asked for when it got the place.
+    pub granted: Resources,
+}
+
+/// Which of two hosts that both fit is the better one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fill {
+    /// The emptier one.
+    #[default]
+    Spread,
+    /// The fuller one.
+    Pack,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    pub fill: Fill,
+    /// Whether units of a lower priority make room.
+    pub preempt: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fill: Fill::default(), preempt: true }
+    }
+}
