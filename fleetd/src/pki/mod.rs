@@ -8,6 +8,9 @@
 //! | [`bundle`], [`revoked`] | whom the fleet trusts, and no longer |
 //! | [`trust`] | the one check of a foreign certificate; [`refusal`]: its sentences |
 //! | [`credentials`], [`tls`] | what a host shows and believes, and rustls told so |
+//! | [`token`], [`record`] | join tokens: the text, and what is kept of it |
+//! | [`join`], [`joining`] | how a host gets its certificate: types and decision; TLS |
+//! | [`rotation`] | from one authority to the next |
 //! | [`key`], [`certificate`], [`files`] | keys, their fingerprints, times, and the disk |
 //!
 //! It is wired to nothing: it opens no socket, and the time is an argument where it is not in the
@@ -19,13 +22,18 @@ pub mod certificate;
 pub mod credentials;
 mod error;
 pub mod files;
+pub mod join;
+pub mod joining;
 pub mod key;
 pub mod name;
 mod pem;
+pub mod record;
 pub mod refusal;
 pub mod request;
 pub mod revoked;
+pub mod rotation;
 pub mod tls;
+pub mod token;
 pub mod trust;
 
 pub use authority::Authority;
@@ -37,4 +45,8 @@ pub use name::{FleetId, Identity, MachineId, Role, UserName};
 pub use refusal::Refusal;
 pub use request::Request;
 pub use revoked::Revoked;
+pub use token::Token;
 pub use trust::{Expected, Peer, Trust};
+
+#[cfg(test)]
+mod tests;

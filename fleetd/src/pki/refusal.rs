@@ -157,7 +157,7 @@ fn explain_alert(alert: AlertDescription) -> String {
     }
 }
 
-fn at(seconds: u64) -> String {
+pub(super) fn at(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds)
         .map_or_else(|_| format!("second {seconds}"), |time| time.to_string())
