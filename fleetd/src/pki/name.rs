@@ -91,9 +91,9 @@ fn is_user(text: &str) -> bool {
         && text.bytes().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-' | b'@'))
 }
 
-/// What of a foreign text is fit to be in a message.
+/// What of a foreign text is fit to be in a message: the longest name of ours fits.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_default).collect()
+    text.chars().take(128).flat_map(char::escape_default).collect()
 }
 
 /// What a person may do. Each includes those before it.

@@ -200,8 +200,6 @@ fn who_shows_no_certificate_is_refused() {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.certificate().clone()).unwrap();
     let mut client = tls::client(&server, Expected::AnyHost).unwrap();
-    client.client_auth_cert_resolver =
-        std::sync::Arc::new(rustls::client::AlwaysResolvesClientRawPublicKeys::new(server.own().0));
     let nobody = ClientConfig::builder_with_provider(tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
