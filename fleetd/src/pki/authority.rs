@@ -169,7 +169,7 @@ fn leaf(
     Ok((params, serial))
 }
 
-/// Times and a serial number: 127 random bits, so that no two authorities of a fleet meet.
+/// Times and a serial number: 126 random bits, so that no two authorities of a fleet meet.
 fn params(now: u64, end: u64) -> Result<(CertificateParams, Serial), Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -177,7 +177,7 @@ fn params(now: u64, end: u64) -> Result<(CertificateParams, Serial), Error> {
     params.not_after = date(end)?;
     let mut serial = random::<16>()?;
     // A positive number of always the same length (RFC 5280, 4.1.2.2).
-    serial[0] = serial[0] & 0x7f | 0x40;
+    serial[0] = (serial[0] & 0x7f) | 0x40;
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     Ok((params, Serial::of(&serial)))
 }
