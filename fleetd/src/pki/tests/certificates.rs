@@ -227,3 +227,39 @@ fn no_key_is_in_debug_output() {
     let shown = format!("{authority:?} {key:?} {:?}", own(&authority, &host(1)));
     assert!(shown.len() < 150, "{shown}");
 }
+
+#[test]
+fn a_certificate_with_any_bit_changed_is_refused() {
+    let authority = fleet();
+    let trust = Trust { bundle: bundle(&[&authority]), revoked: Revoked::default() };
+    let good = certificate(&own(&authority, &host(1)));
+    assert!(trust.verify(&good, Side::Server, UnixTime::now()).is_ok());
+    for bit in 0..good.len() * 8 {
+        let mut bytes = good.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let changed = trust.verify(&bytes.into(), Side::Server, UnixTime::now());
+        assert!(changed.is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn no_damage_to_a_request_or_an_authority_panics_its_reader() {
+    let authority = fleet();
+    let csr = Request::make(&Key::generate().unwrap(), Some("flotilla://x")).unwrap();
+    for (text, label) in
+        [(csr, "CERTIFICATE REQUEST"), (authority.certificate_pem(), "CERTIFICATE")]
+    {
+        let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+        let good = data_encoding::BASE64.decode(body.as_bytes()).unwrap();
+        for at in 0..good.len() {
+            for value in [0, 0x7f, 0x80, 0xff, good[at] ^ 1] {
+                let mut bytes = good.clone();
+                bytes[at] = value;
+                let text = crate::pki::pem::encode(label, &bytes);
+                let _ = (Request::read(&text), Bundle::read(&text));
+                let text = crate::pki::pem::encode(label, &good[..at]);
+                assert!(Request::read(&text).is_err() && Bundle::read(&text).is_err());
+            }
+        }
+    }
+}
