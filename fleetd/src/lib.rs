@@ -12,6 +12,7 @@
 //! | [`logs`] | reads the log files that supervisors write |
 //! | [`host`], [`notify_systemd`] | facts about the host; words to its init |
 //! | [`image`] | images and root file systems |
+//! | [`pki`] | certificates and join tokens: who is a host of the fleet |
 //! | [`core`] | pure decisions: no clock, disk, socket or tokio |
 //! | [`keep_cgroup`] | the process that holds the containers' cgroup under systemd |
 //! | [`sys`] | system calls, and all unsafe code |
@@ -27,6 +28,7 @@ pub mod image;
 pub mod keep_cgroup;
 pub mod logs;
 pub mod notify_systemd;
+pub mod pki;
 pub mod sentence;
 pub mod store;
 pub mod sys;

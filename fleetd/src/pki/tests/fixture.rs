@@ -1,0 +1,166 @@
+//! Fleets, certificates that the authority would never make, and a wire in memory.
+
+use crate::pki::authority::{HOST_VALID, new_fleet_id};
+use crate::pki::credentials::{Credentials, Own};
+use crate::pki::name::{Identity, MachineId, Role};
+use crate::pki::refusal::explain_tls;
+use crate::pki::revoked::Revoked;
+use crate::pki::{Authority, Bundle, Expected, Key, Request, tls};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+pub(super) const DAY: u64 = 24 * 3600;
+
+pub(super) fn now() -> u64 {
+    UnixTime::now().as_secs()
+}
+
+/// The n-th of the machines.
+pub(super) fn machine(n: u32) -> MachineId {
+    format!("{n:032x}").parse().unwrap()
+}
+
+pub(super) fn host(n: u32) -> Identity {
+    Identity::Host(machine(n))
+}
+
+pub(super) fn user(name: &str, role: Role) -> Identity {
+    Identity::user(name.parse().unwrap(), role)
+}
+
+pub(super) fn fleet() -> Authority {
+    Authority::create(&new_fleet_id().unwrap(), now()).unwrap()
+}
+
+pub(super) fn bundle(authorities: &[&Authority]) -> Bundle {
+    Bundle::new(authorities.iter().map(|authority| authority.certificate().clone()).collect())
+        .unwrap()
+}
+
+pub(super) fn own(authority: &Authority, identity: &Identity) -> Own {
+    issued_at(authority, identity, now())
+}
+
+pub(super) fn issued_at(authority: &Authority, identity: &Identity, now: u64) -> Own {
+    let key = Key::generate().unwrap();
+    let csr = Request::make(&key, Some(&identity.uri(authority.fleet()))).unwrap();
+    let request = Request::read(&csr).unwrap();
+    let issued = authority.issue(&request, identity, HOST_VALID, now).unwrap();
+    Own::new(issued.certificate, &key).unwrap()
+}
+
+/// A certificate of the authority's key that says what it would never say.
+pub(super) fn forged(authority: &Authority, names: Vec<SanType>) -> Own {
+    let key = Key::generate().unwrap();
+    let signer = Key::read(authority.key_pem()).unwrap().0;
+    let issuer = Issuer::from_ca_cert_der(authority.certificate(), signer).unwrap();
+    let certificate = forged_params(names).signed_by(&key.0, &issuer).unwrap();
+    Own::new(certificate.der().clone(), &key).unwrap()
+}
+
+pub(super) fn forged_params(names: Vec<SanType>) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = names;
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+pub(super) fn uri(text: &str) -> SanType {
+    SanType::URI(text.try_into().unwrap())
+}
+
+pub(super) fn key_pair(algorithm: &'static rcgen::SignatureAlgorithm) -> KeyPair {
+    KeyPair::generate_for(algorithm).unwrap()
+}
+
+pub(super) fn certificate(own: &Own) -> CertificateDer<'static> {
+    own.certificate().unwrap().clone()
+}
+
+/// Somebody who trusts a fleet and shows something.
+pub(super) fn credentials(trusts: &Bundle, shows: Own) -> Arc<Credentials> {
+    Arc::new(Credentials::new(trusts.clone(), Revoked::default(), shows))
+}
+
+/// Both ends of a connection, with what they failed of.
+pub(super) struct Wire {
+    pub(super) client: ClientConnection,
+    pub(super) server: ServerConnection,
+    pub(super) client_error: Option<rustls::Error>,
+    pub(super) server_error: Option<rustls::Error>,
+}
+
+/// Connects, and exchanges until neither end has anything to say.
+pub(super) fn connect(client: ClientConfig, server: ServerConfig) -> Wire {
+    let mut wire = Wire {
+        client: ClientConnection::new(Arc::new(client), tls::server_name()).unwrap(),
+        server: ServerConnection::new(Arc::new(server)).unwrap(),
+        client_error: None,
+        server_error: None,
+    };
+    wire.run();
+    wire
+}
+
+/// A client and a server of the fleet.
+pub(super) fn mutual(
+    client: &Arc<Credentials>,
+    wants: Expected,
+    server: &Arc<Credentials>,
+    takes: Expected,
+) -> Wire {
+    connect(tls::client(client, wants).unwrap(), tls::server(server, takes).unwrap())
+}
+
+impl Wire {
+    pub(super) fn run(&mut self) {
+        loop {
+            let mut sent = Vec::new();
+            while self.client.wants_write() {
+                self.client.write_tls(&mut sent).unwrap();
+            }
+            let mut quiet = sent.is_empty();
+            let mut rest = sent.as_slice();
+            while !rest.is_empty() && self.server_error.is_none() {
+                self.server.read_tls(&mut rest).unwrap();
+                self.server_error = self.server.process_new_packets().err();
+            }
+            let mut sent = Vec::new();
+            while self.server.wants_write() {
+                self.server.write_tls(&mut sent).unwrap();
+            }
+            quiet &= sent.is_empty();
+            let mut rest = sent.as_slice();
+            while !rest.is_empty() && self.client_error.is_none() {
+                self.client.read_tls(&mut rest).unwrap();
+                self.client_error = self.client.process_new_packets().err();
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    /// Whether a word passes in both directions.
+    pub(super) fn is_open(&mut self) -> bool {
+        if self.client_error.is_some() || self.server_error.is_some() {
+            return false;
+        }
+        self.client.writer().write_all(b"ping").unwrap();
+        self.server.writer().write_all(b"pong").unwrap();
+        self.run();
+        let (mut at_server, mut at_client) = ([0; 4], [0; 4]);
+        self.server.reader().read_exact(&mut at_server).is_ok_and(|()| &at_server == b"ping")
+            && self.client.reader().read_exact(&mut at_client).is_ok_and(|()| &at_client == b"pong")
+    }
+
+    /// What the client and the server say of the end.
+    pub(super) fn sentences(&self) -> (String, String) {
+        let say = |error: &Option<rustls::Error>| error.as_ref().map_or(String::new(), explain_tls);
+        (say(&self.client_error), say(&self.server_error))
+    }
+}

@@ -1,0 +1,10 @@
+//! What the fleet's certificates and tokens allow and refuse: on the wire where there is a wire.
+
+mod certificates;
+mod files;
+mod fixture;
+mod joining;
+mod names;
+mod rotation;
+mod tokens;
+mod wire;
