@@ -8,7 +8,7 @@
 pub mod raft;
 
 use crate::core::decided::{Command, Decided, Outcome, Refusal};
-use crate::core::host_id::HostId;
+use crate::core::machine_id::MachineId;
 use crate::store::{self, Opened, Store};
 use openraft::error::RaftError;
 use raft::network::Nobody;
@@ -61,7 +61,7 @@ impl Consensus {
     /// handle.
     pub async fn start(path: &Path, new_machine_id: &str) -> Result<(Self, Opened), String> {
         let (store, opened) = Store::open(path, new_machine_id).map_err(|e| e.to_string())?;
-        let id: HostId = opened.machine_id.parse()?;
+        let id: MachineId = opened.machine_id.parse()?;
         let (publish, decided) = watch::channel(Arc::new(store.decided.clone()));
         let node = start(store, id, publish.clone()).await?;
         let (show, group) = watch::channel(State::Runs(node.clone()));
@@ -109,7 +109,7 @@ impl Consensus {
 
 async fn start(
     store: Store,
-    id: HostId,
+    id: MachineId,
     publish: watch::Sender<Arc<Decided>>,
 ) -> Result<Node, String> {
     let node = Node::start(store, id, Nobody, publish).await?;
@@ -121,7 +121,7 @@ async fn start(
 /// What the task that keeps the group going needs.
 struct Host {
     path: PathBuf,
-    id: HostId,
+    id: MachineId,
     publish: watch::Sender<Arc<Decided>>,
     show: watch::Sender<State>,
 }

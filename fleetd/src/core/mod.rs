@@ -3,8 +3,8 @@
 pub mod decided;
 pub mod environment;
 pub mod health;
-pub mod host_id;
 pub mod log;
+pub mod machine_id;
 pub mod oci;
 pub mod reconcile;
 pub mod restart;

@@ -88,7 +88,7 @@ impl Validity {
     pub fn renewal(&self, machine: &MachineId) -> u64 {
         let issued = self.not_before.saturating_add(CLOCK_SKEW).min(self.not_after);
         let lifetime = self.not_after - issued;
-        let hash: [u8; 4] = super::key::first_bytes(&Sha256::digest(machine.as_str()));
+        let hash: [u8; 4] = super::key::first_bytes(&Sha256::digest(machine.0.to_be_bytes()));
         let spread = (u128::from(u32::from_be_bytes(hash)) * u128::from(lifetime / 6)) >> 32;
         issued + lifetime / 2 + u64::try_from(spread).unwrap_or(0)
     }

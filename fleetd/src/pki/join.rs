@@ -127,12 +127,12 @@ pub fn admit(
     let key = csr.fingerprint();
     let accepted = check(&request.token, known.record, machine, &key, now)?;
     if known.revoked.has_host(machine) {
-        return Err(NotAdmitted::Left(machine.clone()));
+        return Err(NotAdmitted::Left(*machine));
     }
     if known.host.is_some_and(|host| *host != key) {
-        return Err(NotAdmitted::Taken(machine.clone()));
+        return Err(NotAdmitted::Taken(*machine));
     }
-    request.facts.check().map_err(|cause| NotAdmitted::Facts(machine.clone(), cause))?;
+    request.facts.check().map_err(|cause| NotAdmitted::Facts(*machine, cause))?;
     Ok(accepted)
 }
 
@@ -163,7 +163,7 @@ impl Answer {
         let peer = trust
             .verify(&certificate, Side::Server, now)
             .map_err(|refusal| fail(refusal.to_string()))?;
-        if peer.identity != Identity::Host(machine.clone()) {
+        if peer.identity != Identity::Host(*machine) {
             return Err(fail(format!("the certificate is of {}", peer.identity)));
         }
         Own::new(certificate, key)

@@ -5,6 +5,8 @@
 //! spelling, while a query can repeat a key, change the order and escape letters, and each of these
 //! is a way for two readers of one certificate to see two people in it.
 
+pub use crate::core::machine_id::MachineId;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -62,13 +64,6 @@ checked_text!(
     /// Of the whole fleet, made with its first certificate authority and kept for good.
     FleetId,
     "a fleet's id",
-    "32 lower-case hex digits",
-    is_id
-);
-checked_text!(
-    /// Of one host: the one that its database keeps.
-    MachineId,
-    "a machine id",
     "32 lower-case hex digits",
     is_id
 );

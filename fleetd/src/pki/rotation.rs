@@ -32,7 +32,7 @@ pub enum Step {
 /// those of the old authority end with [`Step::Remove`], or it waits until they have expired.
 pub fn step(hosts: &[HostTrust], next: &Fingerprint) -> Step {
     let without = |done: &dyn Fn(&HostTrust) -> bool| -> Vec<MachineId> {
-        hosts.iter().filter(|host| !done(host)).map(|host| host.machine.clone()).collect()
+        hosts.iter().filter(|host| !done(host)).map(|host| host.machine).collect()
     };
     let spread = without(&|host| host.trusts.contains(next));
     if !spread.is_empty() {

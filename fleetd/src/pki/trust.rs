@@ -51,7 +51,7 @@ impl Expected {
             (Self::Anyone, _) | (Self::AnyHost, Identity::Host(_)) => Ok(()),
             (Self::Host(expected), Identity::Host(found)) if expected == found => Ok(()),
             (Self::Host(expected), found) => {
-                Err(Refusal::OtherHost { expected: expected.clone(), found: found.clone() })
+                Err(Refusal::OtherHost { expected: *expected, found: found.clone() })
             }
             (Self::AnyHost, user) => Err(Refusal::NotAHost(user.clone())),
         }

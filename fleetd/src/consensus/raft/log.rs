@@ -4,7 +4,7 @@
 //! longer: followers mostly ask for what is new. Several appends that wait together share one sync.
 
 use super::{Entry, Group, LogId, StorageError};
-use crate::core::host_id::HostId;
+use crate::core::machine_id::MachineId;
 use crate::store::log as table;
 use crate::store::writer::{Done, Work, Writer};
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
@@ -175,14 +175,14 @@ impl RaftLogStorage<Group> for Log {
         self.clone()
     }
 
-    async fn save_vote(&mut self, vote: &Vote<HostId>) -> Result<(), StorageError> {
+    async fn save_vote(&mut self, vote: &Vote<MachineId>) -> Result<(), StorageError> {
         let failed = |e: &redb::Error| StorageError::from(StorageIOError::write_vote(&cause(e)));
         let bytes = table::json(vote).map_err(|e| failed(&e))?;
         let work: Work = Box::new(move |transaction| table::put(transaction, VOTE, &bytes));
         self.durably(work).await.map_err(|e| failed(&e))
     }
 
-    async fn read_vote(&mut self) -> Result<Option<Vote<HostId>>, StorageError> {
+    async fn read_vote(&mut self) -> Result<Option<Vote<MachineId>>, StorageError> {
         table::get(&self.database, VOTE).map_err(|e| StorageIOError::read_vote(&cause(&e)).into())
     }
 

@@ -3,7 +3,7 @@
 use super::log::cause;
 use super::{Applied, Entry, Group, LogId, Membership, StorageError, Voter};
 use crate::core::decided::{Command, Decided, Outcome};
-use crate::core::host_id::HostId;
+use crate::core::machine_id::MachineId;
 use crate::store::writer::Writer;
 use crate::store::{self, Changed, log as table};
 use openraft::storage::RaftStateMachine;
@@ -35,7 +35,7 @@ pub struct Machine {
 }
 
 /// The latest snapshot, which is not kept on disk: the facts are.
-type Current = Arc<Mutex<Option<(SnapshotMeta<HostId, Voter>, Arc<Vec<u8>>)>>>;
+type Current = Arc<Mutex<Option<(SnapshotMeta<MachineId, Voter>, Arc<Vec<u8>>)>>>;
 
 impl Machine {
     /// `decided` is what the database has. What is newer than what was published before is published.
@@ -135,7 +135,7 @@ impl RaftStateMachine<Group> for Machine {
 
     async fn install_snapshot(
         &mut self,
-        meta: &SnapshotMeta<HostId, Voter>,
+        meta: &SnapshotMeta<MachineId, Voter>,
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError> {
         let bytes = snapshot.into_inner();

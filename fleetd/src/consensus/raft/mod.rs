@@ -14,7 +14,7 @@ pub mod network;
 pub mod node;
 
 use crate::core::decided::{Command, Outcome, Refusal};
-use crate::core::host_id::HostId;
+use crate::core::machine_id::MachineId;
 use serde::{Deserialize, Serialize};
 use std::io::Cursor;
 
@@ -23,15 +23,15 @@ openraft::declare_raft_types!(
     pub Group:
         D = Command,
         R = Applied,
-        NodeId = HostId,
+        NodeId = MachineId,
         Node = Voter,
         SnapshotData = Cursor<Vec<u8>>,
 );
 
 pub type Entry = openraft::Entry<Group>;
-pub type LogId = openraft::LogId<HostId>;
-pub type Membership = openraft::StoredMembership<HostId, Voter>;
-pub type StorageError = openraft::StorageError<HostId>;
+pub type LogId = openraft::LogId<MachineId>;
+pub type Membership = openraft::StoredMembership<MachineId, Voter>;
+pub type StorageError = openraft::StorageError<MachineId>;
 
 /// Where a member of the group is reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

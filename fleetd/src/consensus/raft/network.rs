@@ -1,7 +1,7 @@
 //! How the members of the group speak to each other: openraft's messages as JSON over a [`Wire`].
 
 use super::{Group, Voter};
-use crate::core::host_id::HostId;
+use crate::core::machine_id::MachineId;
 use openraft::error::{
     InstallSnapshotError, RPCError, RaftError, RemoteError, Timeout, Unreachable,
 };
@@ -29,7 +29,7 @@ pub enum Rpc {
 pub trait Wire: Clone + Send + Sync + 'static {
     fn call(
         &self,
-        to: HostId,
+        to: MachineId,
         at: &Voter,
         rpc: Rpc,
         message: Vec<u8>,
@@ -41,7 +41,7 @@ pub trait Wire: Clone + Send + Sync + 'static {
 pub struct Nobody;
 
 impl Wire for Nobody {
-    async fn call(&self, to: HostId, _: &Voter, _: Rpc, _: Vec<u8>) -> io::Result<Vec<u8>> {
+    async fn call(&self, to: MachineId, _: &Voter, _: Rpc, _: Vec<u8>) -> io::Result<Vec<u8>> {
         Err(io::Error::other(format!("host {to} is not connected")))
     }
 }
@@ -64,14 +64,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
 }
 
 pub struct Network<W> {
-    pub own: HostId,
+    pub own: MachineId,
     pub wire: W,
 }
 
 /// One other member.
 pub struct Peer<W> {
-    own: HostId,
-    id: HostId,
+    own: MachineId,
+    id: MachineId,
     at: Voter,
     wire: W,
 }
@@ -79,12 +79,12 @@ pub struct Peer<W> {
 impl<W: Wire> RaftNetworkFactory<Group> for Network<W> {
     type Network = Peer<W>;
 
-    async fn new_client(&mut self, id: HostId, at: &Voter) -> Peer<W> {
+    async fn new_client(&mut self, id: MachineId, at: &Voter) -> Peer<W> {
         Peer { own: self.own, id, at: at.clone(), wire: self.wire.clone() }
     }
 }
 
-type Failed<E> = RPCError<HostId, Voter, RaftError<HostId, E>>;
+type Failed<E> = RPCError<MachineId, Voter, RaftError<MachineId, E>>;
 
 impl<W: Wire> Peer<W> {
     async fn call<Q, A, E>(
@@ -105,7 +105,7 @@ impl<W: Wire> Peer<W> {
         let answer = tokio::time::timeout(timeout, call).await.map_err(|_| {
             RPCError::Timeout(Timeout { action, id: self.own, target: self.id, timeout })
         })?;
-        let answer: Result<A, RaftError<HostId, E>> =
+        let answer: Result<A, RaftError<MachineId, E>> =
             answer.and_then(|bytes| parse(&bytes)).map_err(unreachable)?;
         answer.map_err(|e| RPCError::RemoteError(RemoteError::new(self.id, e)))
     }
@@ -116,7 +116,8 @@ impl<W: Wire> RaftNetwork<Group> for Peer<W> {
         &mut self,
         question: AppendEntriesRequest<Group>,
         option: RPCOption,
-    ) -> Result<AppendEntriesResponse<HostId>, RPCError<HostId, Voter, RaftError<HostId>>> {
+    ) -> Result<AppendEntriesResponse<MachineId>, RPCError<MachineId, Voter, RaftError<MachineId>>>
+    {
         self.call((Rpc::Append, RPCTypes::AppendEntries), &question, &option).await
     }
 
@@ -124,15 +125,15 @@ impl<W: Wire> RaftNetwork<Group> for Peer<W> {
         &mut self,
         question: InstallSnapshotRequest<Group>,
         option: RPCOption,
-    ) -> Result<InstallSnapshotResponse<HostId>, Failed<InstallSnapshotError>> {
+    ) -> Result<InstallSnapshotResponse<MachineId>, Failed<InstallSnapshotError>> {
         self.call((Rpc::Snapshot, RPCTypes::InstallSnapshot), &question, &option).await
     }
 
     async fn vote(
         &mut self,
-        question: VoteRequest<HostId>,
+        question: VoteRequest<MachineId>,
         option: RPCOption,
-    ) -> Result<VoteResponse<HostId>, RPCError<HostId, Voter, RaftError<HostId>>> {
+    ) -> Result<VoteResponse<MachineId>, RPCError<MachineId, Voter, RaftError<MachineId>>> {
         self.call((Rpc::Vote, RPCTypes::Vote), &question, &option).await
     }
 }

@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::network::{Network, Wire};
 use super::{Group, Voter};
 use crate::core::decided::Decided;
-use crate::core::host_id::HostId;
+use crate::core::machine_id::MachineId;
 use crate::sentence::cause;
 use crate::store::writer::{Failure, Writer};
 use crate::store::{self, Store};
@@ -31,7 +31,7 @@ impl Node {
     /// `publish` gets what was decided, where it is newer.
     pub async fn start(
         store: Store,
-        id: HostId,
+        id: MachineId,
         wire: impl Wire,
         publish: watch::Sender<Arc<Decided>>,
     ) -> Result<Self, String> {
@@ -50,7 +50,7 @@ impl Node {
     }
 
     /// Makes a group of one where there is none yet.
-    pub async fn found(&self, id: HostId) -> Result<(), String> {
+    pub async fn found(&self, id: MachineId) -> Result<(), String> {
         let fail = |e: &dyn std::error::Error| format!("start the group: {}", cause(e));
         if !self.raft.is_initialized().await.map_err(|e| fail(&e))? {
             let alone = BTreeMap::from([(id, Voter::default())]);

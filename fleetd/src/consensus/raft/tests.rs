@@ -39,7 +39,7 @@ fn open(dir: &Dir) -> (Log, Machine) {
 struct Fresh;
 
 impl StoreBuilder<Group, Log, Machine, Dir> for Fresh {
-    async fn build(&self) -> Result<(Dir, Log, Machine), StorageError<HostId>> {
+    async fn build(&self) -> Result<(Dir, Log, Machine), StorageError<MachineId>> {
         let dir = Dir::new();
         let (log, machine) = open(&dir);
         Ok((dir, log, machine))
