@@ -7,6 +7,7 @@ use crate::world::{GATEWAY, NEIGHBOUR, World, needs};
 use flotilla_tests::require;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType, rdata};
+use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
@@ -47,10 +48,18 @@ fn read(bytes: &[u8]) -> Resolved {
 
 /// Asks by UDP from inside.
 pub(crate) fn resolve(from: &Namespace, name: &str, kind: RecordType) -> Resolved {
+    answer(&ask(from, name, kind))
+}
+
+fn ask(from: &Namespace, name: &str, kind: RecordType) -> UdpSocket {
     let socket = from.run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     socket.connect((GATEWAY, 53)).unwrap();
     socket.send(&query(name, kind)).unwrap();
+    socket
+}
+
+fn answer(socket: &UdpSocket) -> Resolved {
     let mut buffer = [0; 4096];
     let length = socket.recv(&mut buffer).unwrap();
     read(&buffer[..length])
@@ -193,11 +202,15 @@ fn cve_2024_8418_a_slow_client_blocks_nobody() {
         })
         .collect();
     let socket = slow.run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
-    for length in 0..600 {
+    // All of it comes at once, as when netd is busy.
+    world.signal(Signal::SIGSTOP);
+    for length in (0..600).rev() {
         socket.send_to(&vec![0xc0; length], (GATEWAY, 53)).unwrap();
     }
+    let asked = ask(&other, "slow.", A);
+    world.signal(Signal::SIGCONT);
     let start = Instant::now();
-    assert_eq!(resolve(&other, "slow.", A).addresses.len(), 1);
+    assert_eq!(answer(&asked).addresses.len(), 1);
     assert_eq!(resolve_by_tcp(&mut connect(&other), "slow.").addresses.len(), 1);
     assert!(start.elapsed() < Duration::from_secs(4), "it waited for the others' deadlines");
     drop(hanging);

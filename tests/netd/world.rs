@@ -4,6 +4,8 @@ use crate::client::Client;
 use crate::namespace::Namespace;
 use flotilla_tests::{Scratch, need, programs};
 use netd_api::{Call, Endpoint, Reply, Status};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -93,6 +95,12 @@ impl World {
     }
 
     /// Runs netd with these arguments more and gives what it says when it has ended.
+    /// Stops netd, or lets it go on (SIGSTOP, SIGCONT).
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.netd.as_ref().unwrap().id().cast_signed());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
     pub(crate) fn netd(&self, arguments: &[&str]) -> std::process::Output {
         let mut command = self.command();
         command.args(arguments).stdin(Stdio::null());

@@ -6,6 +6,7 @@
 use super::answer::{Decision, Transport, decide, failed};
 use super::forward::{Forwarder, read_message, write_message};
 use super::zone::SharedZone;
+use crate::sys::socket::reserve_receive_buffer;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -20,6 +21,8 @@ const PORT: u16 = 53;
 /// What is under way at a time: questions to the host's servers, and TCP connections.
 const TOTAL: usize = 1024;
 const PER_CLIENT: usize = 64;
+/// What waits while netd does something else: one client must not crowd out the others' questions.
+const WAITING: usize = 2 << 20;
 /// How long a TCP client may take for a question, or to read an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Rest after a failure of the socket itself.
@@ -31,10 +34,9 @@ pub struct Sockets {
 }
 
 pub async fn bind(address: Ipv4Addr) -> io::Result<Sockets> {
-    Ok(Sockets {
-        udp: UdpSocket::bind((address, PORT)).await?,
-        tcp: TcpListener::bind((address, PORT)).await?,
-    })
+    let udp = UdpSocket::bind((address, PORT)).await?;
+    reserve_receive_buffer(&udp, WAITING)?;
+    Ok(Sockets { udp, tcp: TcpListener::bind((address, PORT)).await? })
 }
 
 struct Server {

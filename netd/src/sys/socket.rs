@@ -6,7 +6,7 @@ use nix::sys::socket::{
 };
 use std::io::{self, IoSlice};
 use std::net::SocketAddrV4;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// Lets a socket send a datagram of `length` bytes (`SO_SNDBUFFORCE`, socket(7)); the default holds
 /// about 200 KiB with the kernel's overhead.
@@ -29,6 +29,12 @@ pub fn reserve_send_buffer(socket: RawFd, length: usize) -> io::Result<()> {
         )
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Lets `bytes` of datagrams wait in a socket (`SO_RCVBUFFORCE`, socket(7)); the kernel takes twice as
+/// much for its own overhead. The default is about 200 KiB.
+pub fn reserve_receive_buffer(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::RcvBufForce, &bytes)?)
 }
 
 /// Sends bytes without waiting, with a descriptor riding on the first of them (unix(7)). Gives how
