@@ -26,7 +26,7 @@ pub async fn down(place: &Place, cgroups: &Cgroups, netd: &Path, boot_id: &str) 
         let directory = place.run(&found.record.run);
         tokio::spawn(async move {
             let mut supervisor = Supervisor::connect(&directory).await?;
-            supervisor.stop(libc::SIGTERM, Some(PATIENCE_MS)).await
+            supervisor.stop(Some((libc::SIGTERM, Some(PATIENCE_MS)))).await
         })
     });
     for stop in stops.collect::<Vec<_>>() {

@@ -1,4 +1,4 @@
-//! Makes this host match what was decided: starts, stops, adopts and cleans up.
+//! Makes this host match what was assigned to it: starts, stops, adopts and cleans up.
 //!
 //! One task, the [`Agent`], has the state and decides by [`crate::core::reconcile`]; others do the work
 //! and send it messages. Nothing here is needed for a container to go on: whatever the agent knows
@@ -6,6 +6,7 @@
 //!
 //! | File | Owns |
 //! |---|---|
+//! | `assignments` | what this host is to run |
 //! | `start`, `prepare` | the start of a run, step by step |
 //! | `clear` | taking away what a run made |
 //! | `adopt` | what an earlier fleetd left |
@@ -15,6 +16,7 @@
 //! | `board` | what is told about units |
 
 pub mod adopt;
+pub mod assignments;
 pub mod board;
 pub mod cgroup;
 pub mod clear;
@@ -33,8 +35,7 @@ pub mod supervisor;
 pub mod task;
 pub mod unit;
 
-use crate::consensus::Consensus;
-use crate::core::decided::{Command, Decided};
+use crate::core::decided::{AssignmentSet, Entry};
 use crate::core::oci::image::ImageConfig;
 use crate::core::reconcile::{Action, Life, Seen};
 use crate::core::restart::micros;
@@ -42,10 +43,10 @@ use crate::core::run::RunId;
 use crate::core::unit::container::ContainerUnit;
 use board::Board;
 use context::{Context, now};
-use fleetd_api::EventKind;
+use fleetd_api::{DesiredState, EventKind};
 use message::{Message, What};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use task::Task;
@@ -55,21 +56,29 @@ use unit::{File, Run, Unit};
 /// Makes this host match.
 pub struct Agent {
     context: Arc<Context>,
-    consensus: Consensus,
+    assignments: watch::Receiver<Arc<AssignmentSet>>,
     board: Board,
     units: BTreeMap<String, Unit>,
     machine: String,
     incarnation: u64,
     runs: u64,
-    /// Index of the change that the board shows the effects of.
-    applied: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
+}
+
+/// How far the agent is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Of the set that the board shows the effects of.
+    pub index: u64,
+    /// Units of which something is there.
+    pub runs: BTreeSet<String>,
 }
 
 /// What the rest of fleetd knows about this host's agent.
 #[derive(Clone)]
 pub struct Handle {
     pub board: Board,
-    pub applied: watch::Receiver<u64>,
+    pub progress: watch::Receiver<Progress>,
 }
 
 /// A unit's [`Life`] on disk.
@@ -84,31 +93,39 @@ impl Agent {
     /// `incarnation`: the number of this start of fleetd, for the ids of runs.
     pub fn new(
         context: Arc<Context>,
-        consensus: Consensus,
+        assignments: watch::Receiver<Arc<AssignmentSet>>,
         machine: String,
         incarnation: u64,
     ) -> (Self, Handle) {
-        let applied = watch::Sender::new(0);
+        let progress = watch::Sender::default();
         let board = Board::default();
-        let handle = Handle { board: board.clone(), applied: applied.subscribe() };
+        let handle = Handle { board: board.clone(), progress: progress.subscribe() };
         let units = BTreeMap::new();
         let agent =
-            Self { context, consensus, board, units, machine, incarnation, runs: 0, applied };
+            Self { context, assignments, board, units, machine, incarnation, runs: 0, progress };
         (agent, handle)
     }
 
     /// Takes over the runs of an earlier fleetd. Before [`Self::run`].
     pub async fn adopt(&mut self, found: Vec<adopt::Found>) {
-        let decided = self.consensus.decided();
-        for (name, entry) in &decided.units {
+        let set = self.assignments.borrow().clone();
+        for (name, assigned) in &set.units {
             let mut unit = Unit::default();
             unit.life = self.kept_life(name).unwrap_or_default();
             unit.kept = unit.life.clone();
-            unit.file = Some(File::read(name, entry, &self.context.host));
+            unit.file = Some(File::read(name, &assigned.entry, &self.context.host));
             self.units.insert(name.clone(), unit);
         }
         for found in found {
+            let (unit, order) = (found.record.unit.clone(), found.record.order);
             self.adopt_run(found).await;
+            // A set that is newer than its start and does not have it says that it is to end.
+            if !set.units.contains_key(&unit)
+                && order <= set.index
+                && let Some(unit) = self.units.get_mut(&unit)
+            {
+                unit.leaves = Some(Arc::new(Entry::gone()));
+            }
         }
     }
 
@@ -127,7 +144,7 @@ impl Agent {
             },
         };
         let name = record.unit.clone();
-        if !self.units.contains_key(&name) {
+        if !self.units.contains_key(&name) && record.order > self.assignments.borrow().index {
             // Absence of data never stops a container.
             tracing::warn!("adopt {}: unit {name} is not known; it is left running", record.run);
         }
@@ -175,56 +192,81 @@ impl Agent {
 
     /// Until fleetd ends.
     pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
-        let mut changes = self.consensus.changes();
-        let mut decided = changes.borrow_and_update().clone();
-        let all: Vec<String> = decided.units.keys().cloned().collect();
-        all.iter().for_each(|name| self.step(name, &decided));
-        // What runs without a decision is still cleared at its end.
-        self.applied.send_replace(decided.index);
+        let mut assignments = self.assignments.clone();
+        let mut set = assignments.borrow_and_update().clone();
+        let all: Vec<String> = self.units.keys().cloned().collect();
+        all.iter().for_each(|name| self.step(name, &set));
+        self.progress(&set);
         loop {
             let wake = self.units.values().filter_map(|unit| unit.wake).min();
             let pause = wake.map(|wake| Duration::from_micros(wake.saturating_sub(now())));
             tokio::select! {
-                changed = changes.changed() => {
+                changed = assignments.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    let newer = changes.borrow_and_update().clone();
-                    self.changed(&decided, &newer);
-                    decided = newer;
-                    self.applied.send_replace(decided.index);
+                    let newer = assignments.borrow_and_update().clone();
+                    self.changed(&set, &newer);
+                    set = newer;
                 }
                 message = queue.recv() => match message {
-                    Some(message) => self.take(message, &decided),
+                    Some(message) => self.take(message, &set),
                     None => return,
                 },
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {
-                    self.wake(&decided);
+                    self.wake(&set);
                 }
             }
+            self.progress(&set);
         }
     }
 
-    fn changed(&mut self, before: &Decided, after: &Decided) {
-        for (name, entry) in &after.units {
-            if before.units.get(name).is_none_or(|old| !Arc::ptr_eq(old, entry)) {
+    /// Tells how far it is.
+    fn progress(&self, set: &AssignmentSet) {
+        let there = self.units.iter().filter(|(_, unit)| unit.run.is_some());
+        let now =
+            Progress { index: set.index, runs: there.map(|(name, _)| name.clone()).collect() };
+        self.progress.send_if_modified(|before| {
+            let changed = *before != now;
+            if changed {
+                *before = now;
+            }
+            changed
+        });
+    }
+
+    fn changed(&mut self, before: &AssignmentSet, after: &AssignmentSet) {
+        for (name, assigned) in &after.units {
+            if before.units.get(name) != Some(assigned) {
                 let unit = self.units.entry(name.clone()).or_default();
-                if unit.file.as_ref().is_none_or(|file| file.hash != entry.hash) {
-                    unit.file = Some(File::read(name, entry, &self.context.host));
+                unit.leaves = None;
+                if unit.file.as_ref().is_none_or(|file| file.hash != assigned.entry.hash) {
+                    unit.file = Some(File::read(name, &assigned.entry, &self.context.host));
                 }
                 self.step(name, after);
             }
         }
-        for name in before.units.keys().filter(|name| !after.units.contains_key(*name)) {
-            self.forget(name);
+        for (name, assigned) in &before.units {
+            if !after.units.contains_key(name) {
+                self.leave(name, &assigned.entry, after);
+            }
         }
     }
 
-    /// A destroyed unit has gone: so does what is kept about it.
-    fn forget(&mut self, name: &str) {
+    /// The unit has its place elsewhere, or nowhere: what runs of it ends, then it is forgotten.
+    fn leave(&mut self, name: &str, last: &Entry, set: &AssignmentSet) {
+        let Some(unit) = self.units.get_mut(name) else { return };
+        let desired = DesiredState::Inactive;
+        unit.leaves = Some(Arc::new(Entry { desired, ..last.clone() }));
+        self.step(name, set);
+    }
+
+    /// Nothing of the unit is here any more. The output of one that was destroyed goes with it.
+    fn forget(&mut self, name: &str, last: &Entry) {
         self.units.remove(name);
         self.board.remove(name);
-        for path in [self.context.place.logs(name), self.context.place.life(name)] {
+        let logs = last.destroyed.then(|| self.context.place.logs(name));
+        for path in logs.into_iter().chain([self.context.place.life(name)]) {
             let removed = if path.is_dir() {
                 place::remove_tree(&path)
             } else {
@@ -234,18 +276,20 @@ impl Agent {
                 tracing::warn!("{error}");
             }
         }
-        self.context.event(name, EventKind::Destroyed);
+        if last.destroyed {
+            self.context.event(name, EventKind::Destroyed);
+        }
     }
 
-    fn wake(&mut self, decided: &Decided) {
+    fn wake(&mut self, set: &AssignmentSet) {
         let now = now();
         let due = |unit: &Unit| unit.wake.is_some_and(|wake| wake <= now);
         let due: Vec<String> =
             self.units.iter().filter(|(_, unit)| due(unit)).map(|(name, _)| name.clone()).collect();
-        due.iter().for_each(|name| self.step(name, decided));
+        due.iter().for_each(|name| self.step(name, set));
     }
 
-    fn take(&mut self, message: Message, decided: &Decided) {
+    fn take(&mut self, message: Message, set: &AssignmentSet) {
         let Message { unit: name, run: id, what } = message;
         let Some(unit) = self.units.get_mut(&name) else { return };
         let loaded = unit.loaded().cloned();
@@ -260,13 +304,14 @@ impl Agent {
         if runs {
             self.watch_run(&name);
         }
-        self.step(&name, decided);
+        self.step(&name, set);
     }
 
     /// Decides about one unit and acts, until nothing is left to do at once.
-    fn step(&mut self, name: &str, decided: &Decided) {
+    fn step(&mut self, name: &str, set: &AssignmentSet) {
         let Some(unit) = self.units.get_mut(name) else { return };
-        let Some(entry) = decided.units.get(name) else {
+        let assigned = set.units.get(name).map(|assigned| assigned.entry.clone());
+        let Some(entry) = assigned.or_else(|| unit.leaves.clone()) else {
             // Not known: it is left alone, and cleared when it has ended by itself.
             if let Some(run) = unit.run.as_mut()
                 && matches!(run.seen, Seen::Ended { .. } | Seen::StartFailed { .. })
@@ -280,7 +325,7 @@ impl Agent {
         };
         let seen = unit.run.as_ref().map_or(Seen::Nothing, |run| run.seen.clone());
         let mut life = std::mem::take(&mut unit.life);
-        let step = life.step(&unit.want(entry), &seen, now());
+        let step = life.step(&unit.want(&entry), &seen, now());
         unit.life = life;
         unit.wake = step.wake;
         // Before anything is done: whoever comes after a killed fleetd must not find a run taken
@@ -289,32 +334,25 @@ impl Agent {
             unit.kept = unit.life.clone();
         }
         if let Some(action) = step.action {
-            self.act(name, action, decided);
+            self.act(name, action, &entry);
         }
         let Some(unit) = self.units.get_mut(name) else { return };
-        let posted = unit.posted(entry, &self.machine);
+        if unit.leaves.is_some() && unit.run.is_none() {
+            return self.forget(name, &entry);
+        }
+        let posted = unit.posted(&entry, &self.machine);
         let state = Box::new(posted.state.clone());
         if self.board.post(name, posted) {
             self.context.event(name, EventKind::State { state });
         }
-        if entry.destroyed && unit.run.is_none() {
-            let (consensus, unit) = (self.consensus.clone(), name.to_owned());
-            tokio::spawn(async move {
-                if let Err(error) = consensus.propose(Command::Remove { unit }).await {
-                    tracing::warn!("{error}");
-                }
-            });
-        }
     }
 
-    fn act(&mut self, name: &str, action: Action, decided: &Decided) {
+    fn act(&mut self, name: &str, action: Action, entry: &Entry) {
         let context = self.context.clone();
         let Some(unit) = self.units.get_mut(name) else { return };
         match action {
             Action::Start { order } => {
-                let (Some(loaded), Some(entry)) = (unit.loaded(), decided.units.get(name)) else {
-                    return;
-                };
+                let Some(loaded) = unit.loaded() else { return };
                 self.runs += 1;
                 let id = RunId::new(name, self.incarnation, self.runs);
                 let (unit_file, hash) = (loaded.clone(), entry.hash.clone());
@@ -394,11 +432,15 @@ fn stop(context: Arc<Context>, name: &str, unit: &mut Unit) {
     }
     let record = run.record.as_ref();
     let image = record.and_then(|record| record.config.as_ref());
-    let (signal, timeout) = stop_words(loaded.as_deref(), image);
-    let message = format!("asks it to end: {}", crate::core::status::signal_name(signal));
+    // Where its file is not known the supervisor still knows how it was to be stopped.
+    let words = loaded.map(|unit| stop_words(Some(&unit), image));
+    let signal = words.map_or("its stop signal".to_owned(), |(signal, _)| {
+        crate::core::status::signal_name(signal)
+    });
+    let message = format!("asks it to end: {signal}");
     context.event(name, EventKind::Step { step: "stop".to_owned(), message });
     let id = run.id.clone();
-    run.tasks.push(Task::spawn(supervisor::stop_until_it_ends(context, id, signal, timeout)));
+    run.tasks.push(Task::spawn(supervisor::stop_until_it_ends(context, id, words)));
 }
 
 /// How a unit is stopped: the signal, and the milliseconds until the kill (none: never).

@@ -24,6 +24,11 @@ impl Place {
     }
 
     /// What is remembered about units until the next boot.
+    /// The [`super::assignments`].
+    pub fn assignments(&self) -> PathBuf {
+        self.state_dir.join("assignments.json")
+    }
+
     pub fn lives(&self) -> PathBuf {
         self.run_dir.join("units")
     }

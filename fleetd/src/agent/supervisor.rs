@@ -21,9 +21,20 @@ pub enum Request<'a> {
     State,
     Wait,
     Ready,
-    Stop { signal: i32, timeout_ms: Option<u64> },
-    Exec { process: &'a Value },
-    Resize { exec: Option<u64>, rows: u16, columns: u16 },
+    Stop {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<Option<u64>>,
+    },
+    Exec {
+        process: &'a Value,
+    },
+    Resize {
+        exec: Option<u64>,
+        rows: u16,
+        columns: u16,
+    },
 }
 
 /// What every answer looks like before its content is known.
@@ -113,9 +124,10 @@ impl Supervisor {
         self.call(&Request::Ready, &[]).await.map(|_| ())
     }
 
-    /// Sends the signal; after the time the supervisor kills what is left (none: never). Returns at
-    /// the end.
-    pub async fn stop(&mut self, signal: i32, timeout_ms: Option<u64>) -> Result<(), String> {
+    /// Sends the signal; after the time in milliseconds the supervisor kills what is left (none: never).
+    /// Without words it does as it was told at its start. Returns at the end.
+    pub async fn stop(&mut self, words: Option<(i32, Option<u64>)>) -> Result<(), String> {
+        let (signal, timeout_ms) = words.unzip();
         self.call(&Request::Stop { signal, timeout_ms }, &[]).await.map(|_| ())
     }
 
@@ -147,13 +159,12 @@ const RETRY: Duration = Duration::from_millis(100);
 pub async fn stop_until_it_ends(
     context: Arc<Context>,
     run: RunId,
-    signal: i32,
-    timeout_ms: Option<u64>,
+    words: Option<(i32, Option<u64>)>,
 ) {
     let directory = context.place.run(&run);
     loop {
         let asked = match Supervisor::connect(&directory).await {
-            Ok(mut supervisor) => supervisor.stop(signal, timeout_ms).await,
+            Ok(mut supervisor) => supervisor.stop(words).await,
             Err(error) => Err(error),
         };
         match asked {

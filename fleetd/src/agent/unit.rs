@@ -21,6 +21,8 @@ pub struct Unit {
     pub kept: Life,
     pub run: Option<Run>,
     pub file: Option<File>,
+    /// It is not assigned to this host any more: what is wanted of it until it is gone.
+    pub leaves: Option<Arc<Entry>>,
     /// When [`Life::step`] wants to be called again.
     pub wake: Option<u64>,
 }

@@ -1,13 +1,19 @@
 //! The daemon: opens what it needs, takes over what runs, answers until it is ended.
 
 use super::Daemon;
+use crate::agent::assignments::Assignments;
 use crate::agent::cgroup::Cgroups;
 use crate::agent::context::{Context, now};
 use crate::agent::launcher::Launcher;
 use crate::agent::network::Network;
 use crate::agent::place::make_private;
-use crate::agent::{Agent, adopt};
+use crate::agent::{Agent, Progress, adopt};
 use crate::consensus::Consensus;
+use crate::consensus::leader::{self, Settled};
+use crate::core::cluster::{Facts, Observed, Seen};
+use crate::core::decided;
+use crate::core::machine_id::MachineId;
+use crate::core::schedule::Resources;
 use crate::events::Events;
 use crate::http::{self, Api};
 use crate::image;
@@ -19,7 +25,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// Containers that are being created at once.
 const CREATING: usize = 16;
@@ -69,15 +75,23 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
         creating: Semaphore::new(CREATING),
         messages,
     });
+    let id: MachineId = machine_id.parse()?;
+    join(&consensus, id).await?;
+    let assignments = Assignments::open(&place);
     let (mut agent, handle) =
-        Agent::new(context.clone(), consensus.clone(), machine_id.clone(), incarnation);
+        Agent::new(context.clone(), assignments.subscribe(), machine_id.clone(), incarnation);
     agent.adopt(found).await;
     let machine = machine(&context, machine_id);
-    let mut shown = handle.applied.clone();
-    let api = Arc::new(Api { context, consensus, agent: handle, machine });
+    let mut shown = handle.progress.clone();
     let agent = tokio::spawn(agent.run(queue));
+    tokio::spawn(assignments.follow(consensus.clone(), id));
+    let (settle, settled) = watch::channel(Settled::default());
+    let observed = observe(id, offers(&context), handle.progress.clone());
+    tokio::spawn(leader::lead(consensus.clone(), observed, settle));
+    let api = Arc::new(Api { context, consensus, agent: handle, settled, id, machine });
     // Nobody may ask before what runs is shown. An agent that ended is told of below.
-    let _ = shown.changed().await;
+    let newest = api.consensus.decided().sets.get(&id).copied().unwrap_or(0);
+    let _ = shown.wait_for(|progress| progress.index >= newest).await;
     let listener = http::bind(&place.socket())?;
     let server = tokio::spawn(http::serve(listener, http::router(api)));
     tracing::info!("listening on {}", place.socket().display());
@@ -88,6 +102,44 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
         ended = agent => Err(format!("the agent ended: {}", reason(ended.map(|()| String::new())))),
         ended = server => Err(format!("the server ended: {}", reason(ended.map(|e| format!("{e:?}"))))),
     }
+}
+
+/// A fleet has at least this host.
+async fn join(consensus: &Consensus, machine: MachineId) -> Result<(), String> {
+    if consensus.decided().machines.contains_key(&machine) {
+        return Ok(());
+    }
+    let join = decided::machine::Command::Join { machine, address: String::new() };
+    consensus.propose(join.into()).await.map(|_| ()).map_err(|e| e.to_string())
+}
+
+/// What units can ask of this host.
+fn offers(context: &Context) -> Facts {
+    let cpu = u64::try_from(context.cpus).unwrap_or(u64::MAX).saturating_mul(1000);
+    let capacity = Resources { cpu, memory: context.host.memory, tasks: context.host.tasks };
+    Facts { capacity, ..Facts::default() }
+}
+
+/// What a fleet of one sees: itself.
+fn observe(
+    id: MachineId,
+    facts: Facts,
+    mut progress: watch::Receiver<Progress>,
+) -> watch::Receiver<Arc<Observed>> {
+    let see = move |progress: &Progress| {
+        let Progress { index, runs } = progress.clone();
+        let facts = Some(facts.clone());
+        let seen = Seen { alive: true, lost: false, facts, obeys: index, runs };
+        Arc::new(Observed { machines: [(id, seen)].into() })
+    };
+    let (show, observed) = watch::channel(see(&progress.borrow_and_update()));
+    tokio::spawn(async move {
+        while progress.changed().await.is_ok() {
+            let seen = see(&progress.borrow_and_update());
+            show.send_replace(seen);
+        }
+    });
+    observed
 }
 
 fn reason(ended: Result<String, tokio::task::JoinError>) -> String {

@@ -5,6 +5,7 @@
 //! group on this host ends and is started again from what is on disk; nothing that was answered is
 //! lost, and what was published does not go back.
 
+pub mod leader;
 pub mod raft;
 
 use crate::core::decided::{Command, Decided, Outcome, Refusal};

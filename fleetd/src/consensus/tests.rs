@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::decided::unit;
 use fleetd_api::DesiredState;
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,14 +24,15 @@ impl Drop for Dir {
 const MACHINE: &str = "00000000000000000000000000000001";
 
 fn submit(unit: &str, text: &str) -> Command {
-    Command::Submit {
+    let submit = unit::Command::Submit {
         unit: unit.to_owned(),
         text: text.to_owned(),
         drop_ins: std::collections::BTreeMap::new(),
         hash: "abc".to_owned(),
         replace: false,
         desired: Some(DesiredState::Launched),
-    }
+    };
+    submit.into()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -76,8 +78,8 @@ fn a_refusal_is_the_same_for_everybody_and_changes_nothing() {
     let dir = Dir::new("refusal");
     block_on(async {
         let (consensus, _) = Consensus::start(&dir.0.join("fleetd.redb"), MACHINE).await.unwrap();
-        let error = consensus.propose(Command::Restart { unit: "a.container".to_owned() }).await;
-        let error = error.unwrap_err();
+        let restart = unit::Command::Restart { unit: "a.container".to_owned() };
+        let error = consensus.propose(restart.into()).await.unwrap_err();
         assert!(matches!(error, Error::Refused(Refusal::Unknown { .. })), "{error}");
         assert_eq!(consensus.decided().index, 0);
     });

@@ -1,5 +1,6 @@
 //! Pure decisions: no clock, disk, socket or tokio. Time and randomness are arguments.
 
+pub mod cluster;
 pub mod decided;
 pub mod environment;
 pub mod health;

@@ -18,18 +18,24 @@ pub use listen::{bind, serve};
 use crate::agent::Handle;
 use crate::agent::context::Context;
 use crate::consensus::Consensus;
+use crate::consensus::leader::Settled;
+use crate::core::machine_id::MachineId;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post, put};
 use fleetd_api::{MAX_UNIT_FILE, Machine, Problem, ProblemKind};
 use problem::Answer;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What the routes work with. The context is the agent's; routes only look at it.
 pub struct Api {
     pub context: Arc<Context>,
     pub consensus: Consensus,
     pub agent: Handle,
+    /// How far the leader is.
+    pub settled: watch::Receiver<Settled>,
+    pub id: MachineId,
     pub machine: Machine,
 }
 

@@ -32,6 +32,12 @@ impl From<consensus::Error> for Answer {
             consensus::Error::Refused(Refusal::Unknown { .. }) => {
                 Problem::new(ProblemKind::NotFound, text).hint("fleetctl list-unit-files")
             }
+            consensus::Error::Refused(Refusal::UnknownMachine { .. }) => {
+                Problem::new(ProblemKind::NotFound, text).hint("fleetctl list-machines")
+            }
+            consensus::Error::Refused(Refusal::Newer { .. }) => {
+                Problem::new(ProblemKind::Conflict, text)
+            }
             consensus::Error::Refused(Refusal::Differs { .. }) => {
                 Problem::new(ProblemKind::Conflict, text).hint("--replace puts yours in its place")
             }

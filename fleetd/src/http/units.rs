@@ -3,7 +3,8 @@
 use super::problem::{Answer, Result, internal};
 use super::{Api, Shared};
 use crate::consensus::Decision;
-use crate::core::decided::{Command, Entry, Outcome};
+use crate::core::decided::unit::Command;
+use crate::core::decided::{Entry, Outcome};
 use crate::core::unit;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -110,7 +111,7 @@ async fn decide(api: &Api, command: Command) -> Result<(Decision, Accepted)> {
     let index = api.context.events.latest();
     let name = command.unit().to_owned();
     let submitted = matches!(command, Command::Submit { .. });
-    let decision = api.consensus.propose(command).await?;
+    let decision = api.consensus.propose(command.into()).await?;
     if decision.outcome != Outcome::Same {
         if submitted {
             api.context.event(&name, EventKind::Submitted);
@@ -119,16 +120,25 @@ async fn decide(api: &Api, command: Command) -> Result<(Decision, Accepted)> {
             api.context.event(&name, EventKind::Desired { desired: entry.desired });
         }
     }
-    let mut applied = api.agent.applied.clone();
-    let seen = applied.wait_for(|applied| *applied >= decision.index);
-    match tokio::time::timeout(APPLIED, seen).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(_)) => return Err(internal("decide: fleetd is ending")),
+    match tokio::time::timeout(APPLIED, seen(api, decision.index)).await {
+        Ok(true) => {}
+        Ok(false) => return Err(internal("decide: fleetd is ending")),
         Err(_) => {
             tracing::warn!("the agent has not seen change {} after {APPLIED:?}", decision.index)
         }
     }
     Ok((decision, Accepted { index, warnings: Vec::new() }))
+}
+
+/// Until units have their places and this host's agent has seen its own. False: fleetd is ending.
+async fn seen(api: &Api, index: u64) -> bool {
+    let mut settled = api.settled.clone();
+    if settled.wait_for(|settled| settled.index >= index).await.is_err() {
+        return false;
+    }
+    let set = api.consensus.decided().sets.get(&api.id).copied().unwrap_or(0);
+    let mut progress = api.agent.progress.clone();
+    progress.wait_for(|progress| progress.index >= set).await.is_ok()
 }
 
 /// A name, checked: it becomes part of paths.

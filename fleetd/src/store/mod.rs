@@ -5,18 +5,21 @@
 //! written by one thread ([`writer`]): commits block.
 
 mod error;
+pub mod facts;
 pub mod log;
 pub mod writer;
 
 pub use error::Error;
 
-use crate::core::decided::{Decided, Entry};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use crate::core::decided::Decided;
+use redb::{Database, ReadableTable, TableDefinition};
 use std::path::Path;
-use std::sync::Arc;
 
-/// By name: an [`Entry`] as JSON.
+/// By name: [`crate::core::decided::Entry`], and so on.
 const UNITS: TableDefinition<&str, &[u8]> = TableDefinition::new("units");
+const MACHINES: TableDefinition<&str, &[u8]> = TableDefinition::new("machines");
+const PLACES: TableDefinition<&str, &[u8]> = TableDefinition::new("places");
+const SETS: TableDefinition<&str, &[u8]> = TableDefinition::new("sets");
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
 
@@ -53,7 +56,7 @@ impl Store {
         unharmed(path, || {
             let database = builder().open(path)?;
             let opened = begin(&database, new_machine_id)?;
-            let decided = decided(&database)?;
+            let decided = facts::read(&database)?;
             Ok((Self { database, decided }, opened))
         })
     }
@@ -62,7 +65,7 @@ impl Store {
     pub fn reopen(path: &Path) -> Result<Self, Error> {
         unharmed(path, || {
             let database = builder().open(path)?;
-            let decided = decided(&database)?;
+            let decided = facts::read(&database)?;
             Ok(Self { database, decided })
         })
     }
@@ -97,49 +100,8 @@ fn begin(database: &Database, new_machine_id: &str) -> Result<Opened, redb::Erro
         let machine_id = machine_id.unwrap_or_else(|| new_machine_id.to_owned());
         Opened { machine_id, incarnation }
     };
-    // Made here, so that a read finds it.
-    transaction.open_table(UNITS)?;
     transaction.commit()?;
     Ok(opened)
-}
-
-fn decided(database: &Database) -> Result<Decided, redb::Error> {
-    let transaction = database.begin_read()?;
-    let index = transaction.open_table(NUMBERS)?.get("index")?.map_or(0, |value| value.value());
-    let mut decided = Decided { index, ..Decided::default() };
-    for row in transaction.open_table(UNITS)?.iter()? {
-        let (name, entry) = row?;
-        let entry = serde_json::from_slice(entry.value()).map_err(|e| {
-            redb::Error::Corrupted(format!("unit {} cannot be read: {e}", name.value()))
-        })?;
-        decided.units.insert(name.value().to_owned(), Arc::new(entry));
-    }
-    Ok(decided)
-}
-
-/// A unit that changed; none: it is gone.
-pub type Changed = (String, Option<Arc<Entry>>);
-
-/// Puts the units that changed, and the index they changed with, into a transaction.
-pub fn put(
-    transaction: &WriteTransaction,
-    index: u64,
-    changed: &[Changed],
-) -> Result<(), redb::Error> {
-    let mut units = transaction.open_table(UNITS)?;
-    for (name, entry) in changed {
-        match entry {
-            Some(entry) => {
-                let bytes = log::json(entry.as_ref())?;
-                units.insert(name.as_str(), bytes.as_slice())?;
-            }
-            None => {
-                units.remove(name.as_str())?;
-            }
-        }
-    }
-    transaction.open_table(NUMBERS)?.insert("index", index)?;
-    Ok(())
 }
 
 fn builder() -> redb::Builder {

@@ -1,6 +1,9 @@
 use super::*;
+use crate::core::decided::{Entry, Place};
+use crate::core::machine_id::MachineId;
 use fleetd_api::DesiredState;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 struct Dir(PathBuf);
 
@@ -36,11 +39,13 @@ fn entry() -> Arc<Entry> {
 }
 
 /// Writes as the group does.
-fn write(store: Store, changes: &[(u64, &[Changed])]) {
+fn write(store: Store, changes: &[Decided]) {
     let writer = writer::Writer::start(Arc::new(store.database)).unwrap();
     let (sender, done) = std::sync::mpsc::channel();
-    for (index, changed) in changes.iter().map(|(index, changed)| (*index, changed.to_vec())) {
-        writer.soon(Box::new(move |transaction| put(transaction, index, &changed)));
+    let mut before = store.decided;
+    for after in changes.iter().cloned() {
+        let was = std::mem::replace(&mut before, after.clone());
+        writer.soon(Box::new(move |transaction| facts::write(transaction, &was, &after)));
     }
     writer.durably(Box::new(|_| Ok(())), Box::new(move |result| sender.send(result).unwrap()));
     done.recv().unwrap().unwrap();
@@ -61,15 +66,20 @@ fn what_was_written_is_there_again() {
     let dir = Dir::new("again");
     let (store, opened) = Store::open(&dir.file(), "m1").unwrap();
     assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 1));
-    let (a, b) = ("a.container".to_owned(), "b.container".to_owned());
-    let changes: [(u64, &[Changed]); 3] =
-        [(7, &[(a, Some(entry()))]), (8, &[(b.clone(), Some(entry()))]), (9, &[(b, None)])];
-    write(store, &changes);
+    let machine = MachineId(1);
+    let mut decided = Decided { index: 7, ..Decided::default() };
+    decided.units.insert("a.container".to_owned(), entry());
+    decided.machines.insert(machine, Arc::default());
+    let place = Place { machine, epoch: 7, granted: Default::default(), reasons: vec![] };
+    decided.places.insert("a.container".to_owned(), Arc::new(vec![place]));
+    decided.sets.insert(machine, 7);
+    let mut more = Decided { index: 8, ..decided.clone() };
+    more.units.insert("b.container".to_owned(), entry());
+    let less = Decided { index: 9, ..decided };
+    write(store, &[more, less.clone()]);
     let (store, opened) = open_again(&dir.file());
     assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 2));
-    assert_eq!(store.decided.index, 9);
-    assert_eq!(store.decided.units.len(), 1);
-    assert_eq!(store.decided.units["a.container"], entry());
+    assert_eq!(store.decided, less);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use super::log::cause;
 use super::{Applied, Entry, Group, LogId, Membership, StorageError, Voter};
-use crate::core::decided::{Command, Decided, Outcome};
+use crate::core::decided::{self, Decided};
 use crate::core::machine_id::MachineId;
 use crate::store::writer::Writer;
-use crate::store::{self, Changed, log as table};
+use crate::store::{facts, log as table};
 use openraft::storage::RaftStateMachine;
 use openraft::{
     EntryPayload, RaftSnapshotBuilder, Snapshot, SnapshotMeta, StorageIOError, StoredMembership,
@@ -63,14 +63,17 @@ impl Machine {
         });
     }
 
-    /// Writes what has changed; it is on disk with the next entry of the log. An error is told then.
-    fn write(&self, changed: Vec<Changed>) -> Result<(), redb::Error> {
+    /// Goes over to `decided` and writes what has changed; it is on disk with the next entry of the
+    /// log. An error is told then.
+    fn go_on(&mut self, decided: Decided) -> Result<(), redb::Error> {
         let position = table::json(&self.position)?;
-        let index = self.decided.index;
+        let before = std::mem::replace(&mut self.decided, Arc::new(decided));
+        let after = Arc::clone(&self.decided);
         self.writer.soon(Box::new(move |transaction| {
-            store::put(transaction, index, &changed)?;
+            facts::write(transaction, &before, &after)?;
             table::put(transaction, APPLIED, &position)
         }));
+        self.publish();
         Ok(())
     }
 }
@@ -78,15 +81,6 @@ impl Machine {
 /// For `openraft`.
 fn unwritten(error: &redb::Error) -> StorageError {
     StorageIOError::write_state_machine(&cause(error)).into()
-}
-
-fn apply(decided: &mut Decided, command: &Command, changed: &mut Vec<Changed>) -> Applied {
-    let result = decided.apply(command);
-    if !matches!(result, Ok(Outcome::Same) | Err(_)) {
-        let unit = command.unit();
-        changed.push((unit.to_owned(), decided.units.get(unit).cloned()));
-    }
-    Applied { index: decided.index, result: Some(result) }
 }
 
 impl RaftStateMachine<Group> for Machine {
@@ -102,12 +96,15 @@ impl RaftStateMachine<Group> for Machine {
         I::IntoIter: Send,
     {
         let mut decided = self.decided.as_ref().clone();
-        let (mut changed, mut answers) = (Vec::new(), Vec::new());
+        let mut answers = Vec::new();
         for entry in entries {
             self.position.log_id = Some(entry.log_id);
             answers.push(match entry.payload {
                 EntryPayload::Blank => Applied { index: decided.index, result: None },
-                EntryPayload::Normal(command) => apply(&mut decided, &command, &mut changed),
+                EntryPayload::Normal(command) => {
+                    let result = Some(decided.apply(&command));
+                    Applied { index: decided.index, result }
+                }
                 EntryPayload::Membership(membership) => {
                     self.position.membership =
                         StoredMembership::new(Some(entry.log_id), membership);
@@ -115,9 +112,7 @@ impl RaftStateMachine<Group> for Machine {
                 }
             });
         }
-        self.decided = Arc::new(decided);
-        self.write(changed).map_err(|e| unwritten(&e))?;
-        self.publish();
+        self.go_on(decided).map_err(|e| unwritten(&e))?;
         Ok(answers)
     }
 
@@ -143,12 +138,9 @@ impl RaftStateMachine<Group> for Machine {
             StorageError::from(StorageIOError::read_snapshot(Some(meta.signature()), &e))
         };
         let decided = read_image(&bytes).map_err(failed)?;
-        let changed = difference(&self.decided, &decided);
         self.position =
             Position { log_id: meta.last_log_id, membership: meta.last_membership.clone() };
-        self.decided = Arc::new(decided);
-        self.write(changed).map_err(|e| unwritten(&e))?;
-        self.publish();
+        self.go_on(decided).map_err(|e| unwritten(&e))?;
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((meta.clone(), Arc::new(bytes)));
         Ok(())
@@ -161,14 +153,6 @@ impl RaftStateMachine<Group> for Machine {
             snapshot: Box::new(Cursor::new(bytes.as_ref().clone())),
         }))
     }
-}
-
-/// What must be written to get from one state to the other.
-fn difference(from: &Decided, to: &Decided) -> Vec<Changed> {
-    let gone = from.units.keys().filter(|name| !to.units.contains_key(*name));
-    let gone = gone.map(|name| (name.clone(), None));
-    let new = to.units.iter().filter(|(name, entry)| from.units.get(*name) != Some(*entry));
-    gone.chain(new.map(|(name, entry)| (name.clone(), Some(Arc::clone(entry))))).collect()
 }
 
 /// Makes a snapshot of the moment when it was asked for.
@@ -200,25 +184,42 @@ impl RaftSnapshotBuilder<Group> for Builder {
 
 /// All decided facts as they travel: JSON with the version of its form.
 #[derive(Serialize, Deserialize)]
-struct Image<E> {
+struct Image {
     version: u32,
     index: u64,
-    units: BTreeMap<String, E>,
+    units: BTreeMap<String, Arc<decided::Entry>>,
+    #[serde(default)]
+    machines: BTreeMap<MachineId, Arc<decided::Machine>>,
+    #[serde(default)]
+    places: BTreeMap<String, Arc<Vec<decided::Place>>>,
+    #[serde(default)]
+    sets: BTreeMap<MachineId, u64>,
 }
 
 const VERSION: u32 = 1;
 
 fn write_image(decided: &Decided) -> std::io::Result<Vec<u8>> {
-    let units = decided.units.iter().map(|(name, entry)| (name.clone(), entry.as_ref()));
-    let image = Image { version: VERSION, index: decided.index, units: units.collect() };
-    Ok(serde_json::to_vec(&image)?)
+    let Decided { index, units, machines, places, sets } = decided.clone();
+    Ok(serde_json::to_vec(&Image {
+        version: VERSION,
+        index,
+        units: units.into_iter().collect(),
+        machines: machines.into_iter().collect(),
+        places: places.into_iter().collect(),
+        sets: sets.into_iter().collect(),
+    })?)
 }
 
 fn read_image(bytes: &[u8]) -> std::io::Result<Decided> {
-    let image: Image<crate::core::decided::Entry> = serde_json::from_slice(bytes)?;
-    if image.version > VERSION {
-        return Err(std::io::Error::other(format!("it has form {}", image.version)));
+    let Image { version, index, units, machines, places, sets } = serde_json::from_slice(bytes)?;
+    if version > VERSION {
+        return Err(std::io::Error::other(format!("it has form {version}")));
     }
-    let units = image.units.into_iter().map(|(name, entry)| (name, Arc::new(entry)));
-    Ok(Decided { index: image.index, units: units.collect() })
+    Ok(Decided {
+        index,
+        units: units.into_iter().collect(),
+        machines: machines.into_iter().collect(),
+        places: places.into_iter().collect(),
+        sets: sets.into_iter().collect(),
+    })
 }

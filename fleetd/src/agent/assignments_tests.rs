@@ -1,0 +1,52 @@
+use super::*;
+use crate::core::decided::set::Assigned;
+use crate::core::decided::unit::Entry;
+use fleetd_api::DesiredState;
+
+struct Dir(Place);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("flotilla-assigned-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(Place { run_dir: path.clone(), state_dir: path })
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0.state_dir).unwrap();
+    }
+}
+
+fn set(index: u64, unit: &str) -> AssignmentSet {
+    let entry = Arc::new(Entry {
+        text: "[Container]\n".to_owned(),
+        drop_ins: std::collections::BTreeMap::new(),
+        hash: "abc".to_owned(),
+        desired: DesiredState::Launched,
+        start: 1,
+        restart: 0,
+        destroyed: false,
+    });
+    AssignmentSet { index, units: [(unit.to_owned(), Assigned { entry, epoch: 1 })].into() }
+}
+
+#[test]
+fn a_newer_set_is_taken_and_kept_and_an_older_one_is_not() {
+    let dir = Dir::new("newer");
+    let assignments = Assignments::open(&dir.0);
+    assert_eq!(assignments.subscribe().borrow().index, 0);
+    assignments.offer(set(7, "a.container"));
+    assignments.offer(set(6, "b.container"));
+    assert_eq!(**assignments.subscribe().borrow(), set(7, "a.container"));
+    assert_eq!(**Assignments::open(&dir.0).subscribe().borrow(), set(7, "a.container"));
+}
+
+#[test]
+fn what_is_damaged_is_no_set() {
+    let dir = Dir::new("damaged");
+    std::fs::write(dir.0.assignments(), "{\"index\":9,\"units\":{").unwrap();
+    assert_eq!(Assignments::open(&dir.0).subscribe().borrow().index, 0);
+}

@@ -1,0 +1,135 @@
+//! What the leader decides by itself: places for units, and the end of what was destroyed.
+//!
+//! A pure function of what was decided and what is observed. It gives commands that make the one
+//! fit the other, and says which units have no place.
+
+mod fleet;
+
+use crate::core::decided::{Command, Decided, Entry, place, unit};
+use crate::core::machine_id::MachineId;
+use crate::core::schedule::{self, Change, Options, Resources, Unplaced};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of the hosts. Those that are not in it are silent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observed {
+    pub machines: BTreeMap<MachineId, Seen>,
+}
+
+/// One host, as it is seen.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    pub alive: bool,
+    /// It has been dead for longer than its units are left to it.
+    pub lost: bool,
+    /// None: it has not said yet.
+    pub facts: Option<Facts>,
+    /// The set that it has taken over, and units of which something is alive there.
+    pub obeys: u64,
+    pub runs: BTreeSet<String>,
+}
+
+/// What a host says about itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    pub metadata: BTreeMap<String, String>,
+    pub capacity: Resources,
+    pub reserved: Resources,
+    pub devices: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
+}
+
+/// What is to be decided next.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Next {
+    /// Together, or not at all.
+    pub commands: Vec<Command>,
+    pub unplaced: Vec<Unplaced>,
+}
+
+/// `asks`: what a unit needs of its host.
+pub fn next(
+    decided: &Decided,
+    observed: &Observed,
+    options: Options,
+    asks: &mut impl FnMut(&str, &Entry) -> schedule::Unit,
+) -> Next {
+    let fleet = fleet::fleet(decided, observed, asks);
+    let mut plan = schedule::place(&fleet, options);
+    // Who goes and when is said below.
+    let wanted = |unit: &str| decided.units.get(unit).is_none_or(|entry| entry.wants_place());
+    plan.changes.retain(|change| wanted(change.unit()));
+    plan.unplaced.retain(|unplaced| wanted(&unplaced.unit));
+    let mut commands = Vec::new();
+    for change in &plan.changes {
+        commands.extend(assigned(change, &fleet));
+    }
+    commands.extend(ended(decided, observed));
+    // What is there with less than it asks for now has room for that, or it would have lost its place.
+    commands.extend(grown(decided, &fleet, &plan.changes));
+    Next { commands, unplaced: plan.unplaced }
+}
+
+fn assigned(change: &Change, fleet: &schedule::Fleet) -> Vec<Command> {
+    let reasons = change.reasons();
+    let granted = |unit: &str| fleet.units.get(unit).map(|unit| unit.requests).unwrap_or_default();
+    let assign = |unit: &str, host: &str| {
+        let machine = host.parse().ok()?;
+        let (granted, unit) = (granted(unit), unit.to_owned());
+        Some(place::Command::Assign { unit, machine, granted, reasons: reasons.clone() }.into())
+    };
+    let unassign = |unit: &str, host: &str| {
+        let (unit, machine) = (unit.to_owned(), host.parse().ok()?);
+        Some(place::Command::Unassign { unit, machine }.into())
+    };
+    match change {
+        Change::Assign { unit, to } => assign(unit, &to.host).into_iter().collect(),
+        Change::Move { unit, from, to, .. } => {
+            unassign(unit, from).into_iter().chain(assign(unit, &to.host)).collect()
+        }
+        Change::Unassign { unit, from, .. } => unassign(unit, from).into_iter().collect(),
+    }
+}
+
+/// Units that are not wanted any more and of which nothing runs: their hosts have obeyed.
+fn ended(decided: &Decided, observed: &Observed) -> Vec<Command> {
+    let mut commands = Vec::new();
+    for (name, entry) in decided.units.iter().filter(|(_, entry)| !entry.wants_place()) {
+        let places = decided.places.get(name).map(|places| places.as_slice()).unwrap_or_default();
+        let (gone, there): (Vec<_>, Vec<_>) = places.iter().partition(|place| {
+            let newest = decided.sets.get(&place.machine).copied().unwrap_or(0);
+            observed.machines.get(&place.machine).is_some_and(|seen| {
+                seen.lost || (seen.obeys >= newest && !seen.runs.contains(name))
+            })
+        });
+        if entry.destroyed && there.is_empty() {
+            commands.push(unit::Command::Remove { unit: name.clone() }.into());
+        } else {
+            commands.extend(gone.into_iter().map(|place| {
+                let (unit, machine) = (name.clone(), place.machine);
+                place::Command::Unassign { unit, machine }.into()
+            }));
+        }
+    }
+    commands
+}
+
+fn grown(decided: &Decided, fleet: &schedule::Fleet, changes: &[Change]) -> Vec<Command> {
+    let moved: BTreeSet<&str> = changes.iter().map(Change::unit).collect();
+    let mut commands = Vec::new();
+    let stays = |name: &str| {
+        !moved.contains(name) && decided.units.get(name).is_some_and(|entry| entry.wants_place())
+    };
+    for (name, unit) in fleet.units.iter().filter(|(name, _)| stays(name)) {
+        let places = decided.places.get(name).map(|places| places.as_slice()).unwrap_or_default();
+        for place in places.iter().filter(|place| place.granted != unit.requests) {
+            let (unit, machine, granted) = (name.clone(), place.machine, unit.requests);
+            let reasons = Vec::new();
+            commands.push(place::Command::Assign { unit, machine, granted, reasons }.into());
+        }
+    }
+    commands
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use super::*;
+use crate::core::decided::{machine, unit};
+use fleetd_api::DesiredState;
+
+const A: MachineId = MachineId(1);
+const B: MachineId = MachineId(2);
+
+fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
+    let mut decided = Decided::default();
+    for command in commands {
+        decided.apply(&command).unwrap();
+    }
+    decided
+}
+
+fn join(machine: MachineId) -> Command {
+    machine::Command::Join { machine, address: String::new() }.into()
+}
+
+fn want(name: &str, desired: DesiredState) -> Command {
+    let submit = unit::Command::Submit {
+        unit: name.to_owned(),
+        text: "[Container]".to_owned(),
+        drop_ins: BTreeMap::new(),
+        hash: name.to_owned(),
+        replace: false,
+        desired: Some(desired),
+    };
+    submit.into()
+}
+
+fn seen() -> Seen {
+    let capacity = Resources { cpu: 4000, memory: 1 << 30, tasks: 1000 };
+    let facts = Some(Facts { capacity, ..Facts::default() });
+    Seen { alive: true, facts, ..Seen::default() }
+}
+
+/// Decides until nothing is left to decide; a host obeys at once and runs nothing.
+fn settle(decided: &mut Decided, observed: &Observed) -> Vec<Unplaced> {
+    for _ in 0..10 {
+        let next = next(decided, observed, Options::default(), &mut |_, _| Default::default());
+        if next.commands.is_empty() {
+            return next.unplaced;
+        }
+        decided.apply(&Command::All(next.commands)).unwrap();
+    }
+    panic!("it does not come to rest");
+}
+
+fn places(decided: &Decided, unit: &str) -> Vec<MachineId> {
+    let places = decided.places.get(unit).map(|places| places.as_slice()).unwrap_or_default();
+    places.iter().map(|place| place.machine).collect()
+}
+
+#[test]
+fn a_unit_that_is_wanted_gets_a_place_and_keeps_it() {
+    let launch = want("a.container", DesiredState::Launched);
+    let mut decided = decided([join(A), launch, want("b.container", DesiredState::Inactive)]);
+    let observed = Observed { machines: [(A, seen())].into() };
+    assert_eq!(settle(&mut decided, &observed), []);
+    assert_eq!(places(&decided, "a.container"), [A]);
+    assert_eq!(places(&decided, "b.container"), []);
+    let before = decided.clone();
+    settle(&mut decided, &observed);
+    assert_eq!(decided, before);
+}
+
+#[test]
+fn without_a_host_that_is_known_nothing_gets_a_place_and_nothing_loses_it() {
+    let launch = want("a.container", DesiredState::Launched);
+    let mut decided = decided([join(A), launch]);
+    let unplaced = settle(&mut decided, &Observed::default());
+    assert_eq!(unplaced[0].reasons[0].to_string(), "1 host: the host has not said yet what it has");
+    settle(&mut decided, &Observed { machines: [(A, seen())].into() });
+    settle(&mut decided, &Observed::default());
+    assert_eq!(places(&decided, "a.container"), [A]);
+}
+
+#[test]
+fn a_lost_host_loses_its_units_and_a_dead_one_does_not() {
+    let launch = want("a.container", DesiredState::Launched);
+    let mut decided = decided([join(A), launch, join(B)]);
+    settle(&mut decided, &Observed { machines: [(A, seen())].into() });
+    let dead = Seen { alive: false, ..seen() };
+    let mut observed = Observed { machines: [(A, dead.clone()), (B, seen())].into() };
+    settle(&mut decided, &observed);
+    assert_eq!(places(&decided, "a.container"), [A]);
+    observed.machines.insert(A, Seen { lost: true, ..dead });
+    settle(&mut decided, &observed);
+    assert_eq!(places(&decided, "a.container"), [B]);
+    // It is back: the unit stays where it is now.
+    observed.machines.insert(A, seen());
+    settle(&mut decided, &observed);
+    assert_eq!(places(&decided, "a.container"), [B]);
+}
+
+#[test]
+fn what_is_not_wanted_keeps_its_place_until_it_has_ended_there() {
+    let launch = want("a.container", DesiredState::Launched);
+    let mut decided = decided([join(A), launch]);
+    let mut observed = Observed { machines: [(A, seen())].into() };
+    settle(&mut decided, &observed);
+    let desired = DesiredState::Inactive;
+    let stop = unit::Command::Desire { unit: "a.container".to_owned(), desired };
+    decided.apply(&stop.into()).unwrap();
+    let runs = BTreeSet::from(["a.container".to_owned()]);
+    // The host has not heard of it; it has heard and the unit still runs; nothing runs any more.
+    for (obeys, runs, expected) in
+        [(0, BTreeSet::new(), vec![A]), (99, runs, vec![A]), (99, BTreeSet::new(), vec![])]
+    {
+        observed.machines.insert(A, Seen { obeys, runs, ..seen() });
+        settle(&mut decided, &observed);
+        assert_eq!(places(&decided, "a.container"), expected);
+    }
+}
+
+#[test]
+fn a_destroyed_unit_goes_when_nothing_of_it_runs_or_its_host_is_lost() {
+    for gone in [Seen { obeys: 99, ..seen() }, Seen { alive: false, lost: true, ..seen() }] {
+        let launch = want("a.container", DesiredState::Launched);
+        let mut decided = decided([join(A), launch]);
+        let runs = BTreeSet::from(["a.container".to_owned()]);
+        let mut observed = Observed { machines: [(A, Seen { obeys: 99, runs, ..seen() })].into() };
+        settle(&mut decided, &observed);
+        let destroy = unit::Command::Destroy { unit: "a.container".to_owned() };
+        decided.apply(&destroy.into()).unwrap();
+        settle(&mut decided, &observed);
+        assert!(decided.units.contains_key("a.container"));
+        observed.machines.insert(A, gone);
+        settle(&mut decided, &observed);
+        assert!(decided.units.is_empty() && decided.places.is_empty());
+    }
+}
+
+#[test]
+fn a_port_is_free_when_the_one_who_had_it_has_ended() {
+    let launch = |name| want(name, DesiredState::Launched);
+    let mut decided = decided([join(A), launch("a.container"), launch("b.container")]);
+    let port = crate::core::schedule::HostPort {
+        protocol: crate::core::schedule::Protocol::Tcp,
+        address: None,
+        port: 80,
+    };
+    let mut asks =
+        |_: &str, _: &Entry| schedule::Unit { ports: vec![port], ..schedule::Unit::default() };
+    let runs = BTreeSet::from(["a.container".to_owned()]);
+    let mut observed = Observed { machines: [(A, Seen { obeys: 99, runs, ..seen() })].into() };
+    let mut step = |decided: &mut Decided, observed: &Observed| {
+        let next = next(decided, observed, Options::default(), &mut asks);
+        decided.apply(&Command::All(next.commands)).unwrap();
+        next.unplaced.len()
+    };
+    assert_eq!(step(&mut decided, &observed), 1);
+    assert_eq!(places(&decided, "a.container"), [A]);
+    let desired = DesiredState::Inactive;
+    let stop = unit::Command::Desire { unit: "a.container".to_owned(), desired };
+    decided.apply(&stop.into()).unwrap();
+    assert_eq!(step(&mut decided, &observed), 1, "it still runs");
+    observed.machines.insert(A, Seen { obeys: 99, ..seen() });
+    step(&mut decided, &observed);
+    assert_eq!(step(&mut decided, &observed), 0);
+    assert_eq!(places(&decided, "b.container"), [A]);
+}

@@ -1,0 +1,211 @@
+//! The decided facts and how a command changes them: the state machine that consensus replicates.
+//!
+//! Deterministic: the same commands in the same order give the same state on every host. Nothing
+//! here is about what runs.
+//!
+//! | File | Owns |
+//! |---|---|
+//! | [`unit`] | unit files and what is wanted of them |
+//! | [`machine`] | the hosts of the fleet, and what of them is decided |
+//! | [`place`] | which unit has its place on which host, since when and why |
+//! | [`set`] | what one host is to run: a view |
+
+pub mod machine;
+pub mod place;
+pub mod set;
+pub mod unit;
+
+pub use machine::Machine;
+pub use place::Place;
+pub use set::AssignmentSet;
+pub use unit::Entry;
+
+use crate::core::machine_id::MachineId;
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// Everything that was decided, after the change `index`. A copy costs nothing: the maps share what
+/// is the same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decided {
+    /// Grows with every change and never repeats: [`GENERATION`] says how it goes on after a
+    /// recovery.
+    pub index: u64,
+    /// By name.
+    pub units: OrdMap<String, Arc<Entry>>,
+    pub machines: OrdMap<MachineId, Arc<Machine>>,
+    /// By unit; of one unit by machine.
+    pub places: OrdMap<String, Arc<Vec<Place>>>,
+    /// The index with which the machine's set last changed.
+    pub sets: OrdMap<MachineId, u64>,
+}
+
+/// An index is its generation times this, plus a number: what is decided after `recover` or a
+/// restore is newer than everything that was decided before.
+pub const GENERATION: u64 = 1 << 40;
+
+/// A change to decide on. Names and texts are checked before they get here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    Unit(unit::Command),
+    Machine(machine::Command),
+    Place(place::Command),
+    /// All of them, or none where one is refused.
+    All(Vec<Command>),
+    /// Refused if anything was decided after this index: what was worked out from older facts.
+    Expect {
+        index: u64,
+    },
+}
+
+impl From<unit::Command> for Command {
+    fn from(command: unit::Command) -> Self {
+        Self::Unit(command)
+    }
+}
+
+impl From<machine::Command> for Command {
+    fn from(command: machine::Command) -> Self {
+        Self::Machine(command)
+    }
+}
+
+impl From<place::Command> for Command {
+    fn from(command: place::Command) -> Self {
+        Self::Place(command)
+    }
+}
+
+impl Command {
+    /// About as many bytes as it takes, on disk and on its way.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Unit(command) => command.size(),
+            Self::Machine(_) | Self::Place(_) => 300,
+            Self::All(commands) => commands.iter().map(Self::size).sum(),
+            Self::Expect { .. } => 30,
+        }
+    }
+}
+
+/// What a command did; of several, what they did together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was so already: nothing is written.
+    Same,
+    Changed,
+    Removed,
+    Created,
+}
+
+/// Why a command was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    Unknown {
+        unit: String,
+    },
+    Differs {
+        unit: String,
+    },
+    UnknownMachine {
+        machine: MachineId,
+    },
+    /// Something else was decided first.
+    Newer {
+        index: u64,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { unit } => write!(f, "find unit {unit}: there is none of that name"),
+            Self::Differs { unit } => {
+                write!(f, "submit {unit}: a different file of that name is there")
+            }
+            Self::UnknownMachine { machine } => {
+                write!(f, "find machine {machine}: the fleet has none of that id")
+            }
+            Self::Newer { index } => {
+                write!(f, "decide: something else was decided first (it is at {index} now)")
+            }
+        }
+    }
+}
+
+impl Decided {
+    /// Applies one command, or nothing of it. The index grows by one unless the outcome is
+    /// [`Outcome::Same`].
+    pub fn apply(&mut self, command: &Command) -> Result<Outcome, Refusal> {
+        let mut next = self.clone();
+        next.index += 1;
+        let outcome = next.take(command)?;
+        if outcome != Outcome::Same {
+            next.number_sets(self);
+            *self = next;
+        }
+        Ok(outcome)
+    }
+
+    fn take(&mut self, command: &Command) -> Result<Outcome, Refusal> {
+        match command {
+            Command::Unit(command) => unit::apply(self, command),
+            Command::Machine(command) => machine::apply(self, command),
+            Command::Place(command) => place::apply(self, command),
+            Command::All(commands) => {
+                let mut together = Outcome::Same;
+                for command in commands {
+                    together = together.max(self.take(command)?);
+                }
+                Ok(together)
+            }
+            // The index of this change is counted already.
+            Command::Expect { index } if *index + 1 >= self.index => Ok(Outcome::Same),
+            Command::Expect { .. } => Err(Refusal::Newer { index: self.index - 1 }),
+        }
+    }
+
+    /// Gives the sets that are other than `before` this change's index.
+    fn number_sets(&mut self, before: &Self) {
+        let mut units = changed(&before.units, &self.units);
+        units.extend(changed(&before.places, &self.places));
+        let places = |of: &Self, unit: &String| of.places.get(unit).cloned().unwrap_or_default();
+        let mut machines = BTreeSet::new();
+        for unit in &units {
+            let (old, new) = (places(before, unit), places(self, unit));
+            machines.extend(old.iter().chain(new.iter()).map(|place| place.machine));
+        }
+        for machine in machines {
+            self.sets.insert(machine, self.index);
+        }
+        for machine in changed(&before.machines, &self.machines) {
+            if !self.machines.contains_key(&machine) {
+                self.sets.remove(&machine);
+            } else if !self.sets.contains_key(&machine) {
+                self.sets.insert(machine, self.index);
+            }
+        }
+    }
+}
+
+/// Keys whose values differ.
+pub fn changed<K: Ord + Clone, V: PartialEq + Clone>(
+    before: &OrdMap<K, V>,
+    after: &OrdMap<K, V>,
+) -> BTreeSet<K> {
+    use imbl::ordmap::DiffItem;
+    let key = |item: DiffItem<'_, '_, K, V>| match item {
+        DiffItem::Add(key, _) | DiffItem::Remove(key, _) => key.clone(),
+        DiffItem::Update { new: (key, _), .. } => key.clone(),
+    };
+    before.diff(after).map(key).collect()
+}
+
+#[cfg(test)]
+mod tests;
