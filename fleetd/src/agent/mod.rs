@@ -276,9 +276,6 @@ impl Agent {
                 tracing::warn!("{error}");
             }
         }
-        if last.destroyed {
-            self.context.event(name, EventKind::Destroyed);
-        }
     }
 
     fn wake(&mut self, set: &AssignmentSet) {

@@ -11,7 +11,7 @@ use crate::agent::{Agent, Progress, adopt};
 use crate::consensus::Consensus;
 use crate::consensus::leader::{self, Settled};
 use crate::core::cluster::{Facts, Observed, Seen};
-use crate::core::decided;
+use crate::core::decided::{self, Decided};
 use crate::core::machine_id::MachineId;
 use crate::core::schedule::Resources;
 use crate::events::Events;
@@ -20,7 +20,7 @@ use crate::image;
 use crate::sentence::cause;
 use crate::store::Opened;
 use crate::{host, notify_systemd};
-use fleetd_api::Machine;
+use fleetd_api::{EventKind, Machine};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,6 +88,7 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     let (settle, settled) = watch::channel(Settled::default());
     let observed = observe(id, offers(&context), handle.progress.clone());
     tokio::spawn(leader::lead(consensus.clone(), observed, settle));
+    tokio::spawn(tell_of_ends(context.clone(), consensus.changes()));
     let api = Arc::new(Api { context, consensus, agent: handle, settled, id, machine });
     // Nobody may ask before what runs is shown. An agent that ended is told of below.
     let newest = api.consensus.decided().sets.get(&id).copied().unwrap_or(0);
@@ -111,6 +112,20 @@ async fn join(consensus: &Consensus, machine: MachineId) -> Result<(), String> {
     }
     let join = decided::machine::Command::Join { machine, address: String::new() };
     consensus.propose(join.into()).await.map(|_| ()).map_err(|e| e.to_string())
+}
+
+/// Units that were destroyed and are gone.
+async fn tell_of_ends(context: Arc<Context>, mut changes: watch::Receiver<Arc<Decided>>) {
+    let mut before = changes.borrow_and_update().clone();
+    while changes.changed().await.is_ok() {
+        let after = changes.borrow_and_update().clone();
+        for name in decided::changed(&before.units, &after.units) {
+            if !after.units.contains_key(&name) {
+                context.event(&name, EventKind::Destroyed);
+            }
+        }
+        before = after;
+    }
 }
 
 /// What units can ask of this host.
