@@ -146,6 +146,58 @@ fn a_program_that_is_ready_while_fleetd_is_dead_is_heard_by_the_next_one() {
     host.client().wait_active("hello.container");
 }
 
+const LONELY: &str = "[Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=none\n";
+
+fn runs(host: &Host) -> usize {
+    Host::names(&host.run_dir().join("runs")).len()
+}
+
+#[test]
+fn a_database_from_a_backup_holds_from_then_on() {
+    require!(needs());
+    let mut host = Host::new();
+    host.client().launch("hello.container", &on_host("")).unwrap();
+    let pid = host.client().wait_active("hello.container").state.pid;
+    host.kill_fleetd();
+    let path = host.state_dir().join("fleetd.redb");
+    let backup = std::fs::read(&path).unwrap();
+    host.start_fleetd();
+    host.client().launch("later.container", LONELY).unwrap();
+    host.client().wait_active("later.container");
+    host.kill_fleetd();
+    std::fs::write(&path, backup).unwrap();
+    host.start_fleetd();
+    host.eventually("what the backup does not know has ended", |host| runs(host) == 1);
+    assert_eq!(host.client().unit("hello.container").state.pid, pid);
+    // The host had obeyed more than the backup knows; it obeys what is decided now.
+    host.client().restart("hello.container").unwrap();
+    host.client().wait("hello.container", "restarted", |unit| {
+        unit.state.active == Active::Active && unit.state.pid != pid
+    });
+    host.client().destroy("hello.container").unwrap();
+    host.eventually("it has gone", |host| host.client().units().is_empty());
+    host.assert_clear();
+}
+
+#[test]
+fn without_its_database_fleetd_stops_nothing() {
+    require!(needs());
+    let mut host = Host::new();
+    host.client().launch("hello.container", &on_host("")).unwrap();
+    let pid = host.client().wait_active("hello.container").state.pid;
+    host.kill_fleetd();
+    std::fs::remove_file(host.state_dir().join("fleetd.redb")).unwrap();
+    host.start_fleetd();
+    assert!(host.client().units().is_empty());
+    assert!(host.fetch(8080).is_ok(), "it was stopped");
+    // It belongs to its unit again.
+    host.client().launch("hello.container", &on_host("")).unwrap();
+    assert_eq!(host.client().wait_active("hello.container").state.pid, pid);
+    host.client().destroy("hello.container").unwrap();
+    host.eventually("it has gone", |host| host.client().units().is_empty());
+    host.assert_clear();
+}
+
 /// As many rounds as `FLOTILLA_FAULTS` says.
 fn rounds(usual: u32) -> u32 {
     std::env::var("FLOTILLA_FAULTS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)

@@ -12,20 +12,23 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub struct Assignments {
+    machine: MachineId,
     path: PathBuf,
     current: watch::Sender<Arc<AssignmentSet>>,
 }
 
 impl Assignments {
-    pub fn open(place: &Place) -> Self {
+    /// What was kept, if it is of this machine: another one's is of a database that is gone.
+    pub fn open(place: &Place, machine: MachineId) -> Self {
         let path = place.assignments();
         let kept = std::fs::read(&path).ok().and_then(|bytes| {
             serde_json::from_slice(&bytes)
                 .inspect_err(|e| tracing::warn!("read {}: {e}; it is passed over", path.display()))
                 .ok()
         });
-        let kept: AssignmentSet = kept.unwrap_or_default();
-        Self { path, current: watch::Sender::new(Arc::new(kept)) }
+        let kept = kept.filter(|set: &AssignmentSet| set.machine == machine);
+        let kept = kept.unwrap_or(AssignmentSet { machine, ..AssignmentSet::default() });
+        Self { machine, path, current: watch::Sender::new(Arc::new(kept)) }
     }
 
     pub fn subscribe(&self) -> watch::Receiver<Arc<AssignmentSet>> {
@@ -46,13 +49,13 @@ impl Assignments {
     }
 
     /// Takes this host's sets out of what is decided here, until fleetd ends.
-    pub async fn follow(self, consensus: Consensus, machine: MachineId) {
+    pub async fn follow(self, consensus: Consensus) {
         let mut changes = consensus.changes();
         loop {
             let decided = changes.borrow_and_update().clone();
-            let newest = decided.sets.get(&machine).copied().unwrap_or(0);
+            let newest = decided.sets.get(&self.machine).copied().unwrap_or(0);
             if newest > self.current.borrow().index {
-                self.offer(decided.set(machine));
+                self.offer(decided.set(self.machine));
             }
             if changes.changed().await.is_err() {
                 return;

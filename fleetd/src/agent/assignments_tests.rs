@@ -3,6 +3,8 @@ use crate::core::decided::set::Assigned;
 use crate::core::decided::unit::Entry;
 use fleetd_api::DesiredState;
 
+const A: MachineId = MachineId(1);
+
 struct Dir(Place);
 
 impl Dir {
@@ -30,23 +32,35 @@ fn set(index: u64, unit: &str) -> AssignmentSet {
         restart: 0,
         destroyed: false,
     });
-    AssignmentSet { index, units: [(unit.to_owned(), Assigned { entry, epoch: 1 })].into() }
+    AssignmentSet {
+        machine: A,
+        index,
+        units: [(unit.to_owned(), Assigned { entry, epoch: 1 })].into(),
+    }
 }
 
 #[test]
 fn a_newer_set_is_taken_and_kept_and_an_older_one_is_not() {
     let dir = Dir::new("newer");
-    let assignments = Assignments::open(&dir.0);
+    let assignments = Assignments::open(&dir.0, A);
     assert_eq!(assignments.subscribe().borrow().index, 0);
     assignments.offer(set(7, "a.container"));
     assignments.offer(set(6, "b.container"));
     assert_eq!(**assignments.subscribe().borrow(), set(7, "a.container"));
-    assert_eq!(**Assignments::open(&dir.0).subscribe().borrow(), set(7, "a.container"));
+    assert_eq!(**Assignments::open(&dir.0, A).subscribe().borrow(), set(7, "a.container"));
 }
 
 #[test]
 fn what_is_damaged_is_no_set() {
     let dir = Dir::new("damaged");
     std::fs::write(dir.0.assignments(), "{\"index\":9,\"units\":{").unwrap();
-    assert_eq!(Assignments::open(&dir.0).subscribe().borrow().index, 0);
+    assert_eq!(Assignments::open(&dir.0, A).subscribe().borrow().index, 0);
+}
+
+#[test]
+fn the_set_of_another_machine_is_not_ours() {
+    let dir = Dir::new("other");
+    Assignments::open(&dir.0, A).offer(set(7, "a.container"));
+    let other = Assignments::open(&dir.0, MachineId(2));
+    assert_eq!(other.subscribe().borrow().index, 0);
 }

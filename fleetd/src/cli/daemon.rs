@@ -11,7 +11,7 @@ use crate::agent::{Agent, Progress, adopt};
 use crate::consensus::Consensus;
 use crate::consensus::leader::{self, Settled};
 use crate::core::cluster::{Facts, Observed, Seen};
-use crate::core::decided::{self, Decided};
+use crate::core::decided::{self, Command, Decided};
 use crate::core::machine_id::MachineId;
 use crate::core::schedule::Resources;
 use crate::events::Events;
@@ -77,14 +77,16 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     });
     let id: MachineId = machine_id.parse()?;
     join(&consensus, id).await?;
-    let assignments = Assignments::open(&place);
+    let assignments = Assignments::open(&place, id);
+    let obeyed = assignments.subscribe().borrow().index;
+    raise(&consensus, obeyed).await?;
     let (mut agent, handle) =
         Agent::new(context.clone(), assignments.subscribe(), machine_id.clone(), incarnation);
     agent.adopt(found).await;
     let machine = machine(&context, machine_id);
     let mut shown = handle.progress.clone();
     let agent = tokio::spawn(agent.run(queue));
-    tokio::spawn(assignments.follow(consensus.clone(), id));
+    tokio::spawn(assignments.follow(consensus.clone()));
     let (settle, settled) = watch::channel(Settled::default());
     let observed = observe(id, offers(&context), handle.progress.clone());
     tokio::spawn(leader::lead(consensus.clone(), observed, settle));
@@ -133,6 +135,18 @@ fn offers(context: &Context) -> Facts {
     let cpu = u64::try_from(context.cpus).unwrap_or(u64::MAX).saturating_mul(1000);
     let capacity = Resources { cpu, memory: context.host.memory, tasks: context.host.tasks };
     Facts { capacity, ..Facts::default() }
+}
+
+/// A copy of the database that was put in its place knows less than this host has obeyed: what is
+/// decided from here on is to be newer than that.
+async fn raise(consensus: &Consensus, obeyed: u64) -> Result<(), String> {
+    let known = consensus.decided().index;
+    if obeyed <= known {
+        return Ok(());
+    }
+    tracing::warn!("the database is at {known} and this host at {obeyed}: it holds from here on");
+    let raise = Command::Raise { above: obeyed };
+    consensus.propose(raise).await.map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// What a fleet of one sees: itself.

@@ -60,6 +60,11 @@ pub enum Command {
     Expect {
         index: u64,
     },
+    /// Goes on in the next generation after that of this index: what was decided up to it, here or
+    /// in what is lost, is older than what comes.
+    Raise {
+        above: u64,
+    },
 }
 
 impl From<unit::Command> for Command {
@@ -87,7 +92,7 @@ impl Command {
             Self::Unit(command) => command.size(),
             Self::Machine(_) | Self::Place(_) => 300,
             Self::All(commands) => commands.iter().map(Self::size).sum(),
-            Self::Expect { .. } => 30,
+            Self::Expect { .. } | Self::Raise { .. } => 30,
         }
     }
 }
@@ -168,6 +173,14 @@ impl Decided {
             // The index of this change is counted already.
             Command::Expect { index } if *index + 1 >= self.index => Ok(Outcome::Same),
             Command::Expect { .. } => Err(Refusal::Newer { index: self.index - 1 }),
+            Command::Raise { above } => {
+                let generation = (*above).max(self.index) / GENERATION + 1;
+                self.index = generation.saturating_mul(GENERATION);
+                for (_, index) in self.sets.iter_mut() {
+                    *index = self.index;
+                }
+                Ok(Outcome::Changed)
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 /// All units that have their place on a machine, as they are wanted there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssignmentSet {
+    pub machine: MachineId,
     /// Of the change that it comes from. Of two sets of one machine the greater is the newer.
     pub index: u64,
     /// By name.
@@ -36,6 +37,6 @@ impl Decided {
                 units.insert(unit.clone(), Assigned { entry, epoch });
             }
         }
-        AssignmentSet { index, units }
+        AssignmentSet { machine, index, units }
     }
 }

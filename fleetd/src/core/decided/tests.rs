@@ -156,6 +156,21 @@ fn several_commands_are_taken_together_or_not_at_all() {
 }
 
 #[test]
+fn a_new_generation_is_newer_than_everything_before() {
+    let mut decided = fleet();
+    decided.apply(&assign(A)).unwrap();
+    // A host has obeyed what this database does not have.
+    decided.apply(&Command::Raise { above: 99 }).unwrap();
+    assert_eq!(decided.index, GENERATION);
+    assert_eq!((decided.set(A).index, decided.set(B).index), (GENERATION, GENERATION));
+    assert_eq!(decided.set(A).units["a.container"].epoch, 4);
+    decided.apply(&unassign(A)).unwrap();
+    assert_eq!(decided.index, GENERATION + 1);
+    decided.apply(&Command::Raise { above: 3 * GENERATION + 5 }).unwrap();
+    assert_eq!(decided.index, 4 * GENERATION);
+}
+
+#[test]
 fn an_epoch_stays_while_the_unit_stays() {
     let mut decided = fleet();
     decided.apply(&assign(A)).unwrap();
