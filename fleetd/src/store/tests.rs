@@ -43,8 +43,9 @@ fn write(store: Store, changes: &[Decided]) {
     let writer = writer::Writer::start(Arc::new(store.database)).unwrap();
     let (sender, done) = std::sync::mpsc::channel();
     let mut before = store.decided;
-    for after in changes.iter().cloned() {
-        let was = std::mem::replace(&mut before, after.clone());
+    for after in changes {
+        let (was, after) = (before, after.clone());
+        before = after.clone();
         writer.soon(Box::new(move |transaction| facts::write(transaction, &was, &after)));
     }
     writer.durably(Box::new(|_| Ok(())), Box::new(move |result| sender.send(result).unwrap()));

@@ -176,8 +176,9 @@ impl Decided {
             Command::Raise { above } => {
                 let generation = (*above).max(self.index) / GENERATION + 1;
                 self.index = generation.saturating_mul(GENERATION);
-                for (_, index) in self.sets.iter_mut() {
-                    *index = self.index;
+                let machines: Vec<MachineId> = self.sets.keys().copied().collect();
+                for machine in machines {
+                    self.sets.insert(machine, self.index);
                 }
                 Ok(Outcome::Changed)
             }
