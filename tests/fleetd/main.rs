@@ -14,5 +14,6 @@ mod kernel;
 mod leaks;
 mod limits;
 mod output;
+mod place;
 mod restart;
 mod start;

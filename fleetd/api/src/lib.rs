@@ -11,7 +11,9 @@
 //! | `DELETE /v1/units/NAME` | | 200 [`Accepted`]; stops it first |
 //! | `PUT /v1/units/NAME/desired` | [`Desire`] | 200 [`Accepted`] |
 //! | `POST /v1/units/NAME/restart` | | 200 [`Accepted`] |
+//! | `GET /v1/units/NAME/why` | | [`Why`] |
 //! | `GET /v1/machines` | | list of [`Machine`] |
+//! | `PATCH /v1/machines/ID` | [`ChangeMachine`] | 200 [`Machine`] |
 //! | `GET /v1/events?since=INDEX&unit=NAME` | | endless lines of [`Event`] |
 //! | `GET /v1/units/NAME/logs?lines=N&follow=BOOL` | | lines of [`LogLine`] |
 //! | `POST /v1/units/NAME/exec` | `Upgrade: flotilla-exec`, [`Exec`] in the query as `exec=JSON` | 101, then [`frame`]s |
@@ -29,16 +31,18 @@ mod machine;
 mod name;
 mod problem;
 mod unit;
+mod why;
 
 pub use event::{Event, EventKind, LogLine, LogStream};
 pub use image::{Image, Pull};
-pub use machine::{Machine, Version};
+pub use machine::{ChangeMachine, Machine, Version};
 pub use name::{BadUnitName, UnitName};
 pub use problem::{Problem, ProblemKind};
 pub use unit::{
     Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, StepTime, Submit, Unit,
     UnitState, Warning,
 };
+pub use why::{Verdict, Why, WhyMachine, WhyPlace};
 
 /// Where fleetd listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/flotilla/fleetd.sock";

@@ -13,6 +13,18 @@ pub struct Machine {
     /// What units cannot ask of this host, in words.
     #[serde(default)]
     pub lacks: Vec<String>,
+    /// It takes no new units.
+    #[serde(default)]
+    pub cordoned: bool,
+}
+
+/// What is to change about a machine; what is missing stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangeMachine {
+    pub cordoned: Option<bool>,
+    /// By key; none: the key is taken away.
+    pub metadata: BTreeMap<String, Option<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -73,6 +73,18 @@ Ctrl-C ends the waiting, not the start.")]
     ListUnitFiles(TableFlags),
     /// Hosts of the fleet
     ListMachines(TableFlags),
+    /// Why a unit is on its host, or on none
+    Why(Units),
+    /// Give hosts no new units
+    Cordon(Machines),
+    /// Give hosts new units again
+    Uncordon(Machines),
+    /// Say what a host is: units choose by it (MachineMetadata=)
+    #[command(after_help = "\
+Examples:
+  fleetctl set-metadata 3f2a zone=a disk=ssd
+  fleetctl set-metadata 3f2a zone=           takes the key away")]
+    SetMetadata(SetMetadata),
     /// Output of units
     #[command(visible_alias = "journal")]
     Logs(Logs),
@@ -99,6 +111,23 @@ pub(crate) struct Units {
     /// Names of units or globs
     #[arg(required = true, value_name = "UNIT")]
     pub units: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Machines {
+    /// Ids of machines, or their beginnings
+    #[arg(required = true, value_name = "MACHINE")]
+    pub machines: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetMetadata {
+    /// Id of a machine, or its beginning
+    #[arg(value_name = "MACHINE")]
+    pub machine: String,
+    /// What it is; without a value the key is taken away
+    #[arg(required = true, value_name = "KEY=[VALUE]")]
+    pub pairs: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -67,6 +67,14 @@ impl Client {
         self.call(Method::PUT, path, json(body)?).await
     }
 
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        self.call(Method::PATCH, path, json(body)?).await
+    }
+
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::POST, path, empty()).await
     }

@@ -89,9 +89,11 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     tokio::spawn(assignments.follow(consensus.clone()));
     let (settle, settled) = watch::channel(Settled::default());
     let observed = observe(id, offers(&context), handle.progress.clone());
-    tokio::spawn(leader::lead(consensus.clone(), observed, settle));
+    tokio::spawn(leader::lead(consensus.clone(), observed.clone(), settle));
     tokio::spawn(tell_of_ends(context.clone(), consensus.changes()));
-    let api = Arc::new(Api { context, consensus, agent: handle, settled, id, machine });
+    tokio::spawn(tell_of_unplaced(context.clone(), settled.clone()));
+    let api = Api { context, consensus, agent: handle, settled, observed, id, machine };
+    let api = Arc::new(api);
     // Nobody may ask before what runs is shown. An agent that ended is told of below.
     let newest = api.consensus.decided().sets.get(&id).copied().unwrap_or(0);
     let _ = shown.wait_for(|progress| progress.index >= newest).await;
@@ -127,6 +129,21 @@ async fn tell_of_ends(context: Arc<Context>, mut changes: watch::Receiver<Arc<De
             }
         }
         before = after;
+    }
+}
+
+/// Units that wait for a host, once for each reason.
+async fn tell_of_unplaced(context: Arc<Context>, mut settled: watch::Receiver<Settled>) {
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    while settled.changed().await.is_ok() {
+        let unplaced = settled.borrow_and_update().unplaced.clone();
+        let now: BTreeMap<String, String> =
+            unplaced.iter().map(|one| (one.unit.clone(), one.to_string())).collect();
+        for (unit, why) in now.iter().filter(|(unit, why)| told.get(*unit) != Some(*why)) {
+            let message = format!("waits for a host that takes it: {why}");
+            context.event(unit, EventKind::Step { step: "place".to_owned(), message });
+        }
+        told = now;
     }
 }
 
@@ -184,6 +201,7 @@ fn machine(context: &Context, id: String) -> Machine {
         metadata: BTreeMap::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lacks: missing.map(|name| format!("cgroup2 has no {name} controller")).collect(),
+        cordoned: false,
     }
 }
 

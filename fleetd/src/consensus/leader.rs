@@ -69,10 +69,10 @@ pub async fn lead(
 
 /// What units ask for, read once from each file.
 #[derive(Default)]
-struct Asks(HashMap<String, (String, schedule::Unit)>);
+pub struct Asks(HashMap<String, (String, schedule::Unit)>);
 
 impl Asks {
-    fn of(&mut self, name: &str, entry: &Entry) -> schedule::Unit {
+    pub fn of(&mut self, name: &str, entry: &Entry) -> schedule::Unit {
         match self.0.get(name) {
             Some((hash, asks)) if *hash == entry.hash => asks.clone(),
             _ => {

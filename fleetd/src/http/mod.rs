@@ -12,6 +12,7 @@ mod machines;
 mod problem;
 mod stdio;
 mod units;
+mod why;
 
 pub use listen::{bind, serve};
 
@@ -19,10 +20,11 @@ use crate::agent::Handle;
 use crate::agent::context::Context;
 use crate::consensus::Consensus;
 use crate::consensus::leader::Settled;
+use crate::core::cluster::Observed;
 use crate::core::machine_id::MachineId;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post, put};
+use axum::routing::{get, patch, post, put};
 use fleetd_api::{MAX_UNIT_FILE, Machine, Problem, ProblemKind};
 use problem::Answer;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub struct Api {
     pub agent: Handle,
     /// How far the leader is.
     pub settled: watch::Receiver<Settled>,
+    pub observed: watch::Receiver<Arc<Observed>>,
     pub id: MachineId,
     pub machine: Machine,
 }
@@ -48,10 +51,12 @@ pub fn router(api: Arc<Api>) -> Router {
     let small = Router::new()
         .route("/v1/version", get(machines::version))
         .route("/v1/machines", get(machines::list))
+        .route("/v1/machines/{id}", patch(machines::change))
         .route("/v1/units", get(units::list))
         .route("/v1/units/{name}", get(units::show).put(units::submit).delete(units::destroy))
         .route("/v1/units/{name}/desired", put(units::desire))
         .route("/v1/units/{name}/restart", post(units::restart))
+        .route("/v1/units/{name}/why", get(why::show))
         .route("/v1/units/{name}/logs", get(logs::lines))
         .route("/v1/units/{name}/exec", post(exec::upgrade))
         .route("/v1/events", get(events::stream))

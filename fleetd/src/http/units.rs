@@ -166,7 +166,7 @@ fn unit(api: &Api, name: &str, entry: &Entry, whole: bool) -> Unit {
         text: whole.then(|| entry.text.clone()),
         drop_ins: if whole { entry.drop_ins.clone() } else { Default::default() },
         desired: entry.desired,
-        state: api.agent.board.get(name).unwrap_or_else(|| unseen(entry)),
+        state: api.agent.board.get(name).unwrap_or_else(|| unseen(api, name, entry)),
         warnings,
     }
 }
@@ -179,8 +179,10 @@ fn described(api: &Api, name: &str, entry: &Entry) -> (String, Vec<Warning>) {
     }
 }
 
-/// The agent has not looked at it yet.
-fn unseen(entry: &Entry) -> UnitState {
+/// No host has it.
+fn unseen(api: &Api, name: &str, entry: &Entry) -> UnitState {
+    let settled = api.settled.borrow();
+    let unplaced = settled.unplaced.iter().find(|unplaced| unplaced.unit == name);
     UnitState {
         current: DesiredState::Inactive,
         load: crate::core::status::load(entry.desired, true),
@@ -194,7 +196,7 @@ fn unseen(entry: &Entry) -> UnitState {
         health: None,
         restarts: 0,
         last_exit: None,
-        message: None,
+        message: unplaced.map(|why| format!("waits for a host that takes it: {why}")),
         unenforced: Vec::new(),
         steps: Vec::new(),
     }

@@ -10,11 +10,13 @@ mod list_machines;
 mod list_unit_files;
 mod list_units;
 mod logs;
+mod machine;
 mod report;
 mod status;
 mod stop;
 mod submit;
 mod version;
+mod why;
 
 use crate::cli::{Arguments, Command, Common};
 use crate::client::{self, Client};
@@ -50,6 +52,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Command::ListUnits(flags) => list_units::run(&context, &flags).await,
         Command::ListUnitFiles(flags) => list_unit_files::run(&context, &flags).await,
         Command::ListMachines(flags) => list_machines::run(&context, &flags).await,
+        Command::Why(flags) => why::run(&context, &flags).await,
+        Command::Cordon(flags) => machine::cordon(&context, &flags, true).await,
+        Command::Uncordon(flags) => machine::cordon(&context, &flags, false).await,
+        Command::SetMetadata(flags) => machine::set_metadata(&context, &flags).await,
         Command::Logs(flags) => logs::run(&context, &flags).await,
         Command::Exec(flags) => exec::run(&context, &flags).await,
         Command::Image(command) => image::run(&context, &command).await,

@@ -70,6 +70,23 @@ pub fn next(
     Next { commands, unplaced: plan.unplaced }
 }
 
+/// Why a unit is where it is, or what keeps it from having a place. None: there is no such unit.
+pub fn why(
+    decided: &Decided,
+    observed: &Observed,
+    options: Options,
+    asks: &mut impl FnMut(&str, &Entry) -> schedule::Unit,
+    unit: &str,
+) -> Option<(schedule::Why, Option<Unplaced>)> {
+    let entry = decided.units.get(unit)?;
+    let mut fleet = fleet::fleet(decided, observed, asks);
+    // Of one that is not wanted it is said where it would go.
+    fleet.units.insert(unit.to_owned(), asks(unit, entry));
+    let plan = schedule::place(&fleet, options);
+    let unplaced = plan.unplaced.into_iter().find(|unplaced| unplaced.unit == unit);
+    schedule::why(&fleet, options, unit).map(|why| (why, unplaced))
+}
+
 fn assigned(change: &Change, fleet: &schedule::Fleet) -> Vec<Command> {
     let reasons = change.reasons();
     let granted = |unit: &str| fleet.units.get(unit).map(|unit| unit.requests).unwrap_or_default();

@@ -55,6 +55,17 @@ pub enum Rule {
     Tasks,
 }
 
+/// `1 host: the host is cordoned; 2 hosts: ... (uncordon host h1)`
+impl fmt::Display for Unplaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, reason) in self.reasons.iter().enumerate() {
+            write!(f, "{}{reason}", if nth == 0 { "" } else { "; " })?;
+        }
+        let before = if self.reasons.is_empty() { "" } else { " " };
+        write!(f, "{before}({})", self.remedy)
+    }
+}
+
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = if self.hosts == 1 { "" } else { "s" };

@@ -94,6 +94,10 @@ fn every_host_has_its_reason() {
         ]
     );
     assert_eq!(remedy, "ask for at most 432 MiB of memory, all that host b2 has for units");
+    let plan = place(&fleet, Options::default());
+    let text = plan.unplaced[0].to_string();
+    assert!(text.starts_with("1 host: ") && text.contains("; 3 hosts: "), "{text}");
+    assert!(text.ends_with(&format!(" ({remedy})")), "{text}");
 }
 
 #[test]

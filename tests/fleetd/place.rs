@@ -1,0 +1,73 @@
+//! Places on the hosts of a fleet; here it has one.
+
+use crate::host::{Host, needs, on_host};
+use fleetd_api::{Active, ChangeMachine, Machine, Verdict, Why};
+use flotilla_tests::require;
+
+fn machine(host: &Host) -> Machine {
+    host.client().get::<Vec<Machine>>("/v1/machines").remove(0)
+}
+
+fn change(host: &Host, change: &ChangeMachine) -> Machine {
+    let path = format!("/v1/machines/{}", machine(host).id);
+    let body = serde_json::to_vec(change).unwrap();
+    host.client().ask("PATCH", &path, &body).unwrap().json()
+}
+
+fn cordon(host: &Host, cordoned: bool) -> Machine {
+    change(host, &ChangeMachine { cordoned: Some(cordoned), ..ChangeMachine::default() })
+}
+
+#[test]
+fn a_cordoned_host_keeps_its_units_and_gets_no_new_ones() {
+    require!(needs());
+    let mut host = Host::new();
+    host.client().launch("hello.container", &on_host("")).unwrap();
+    let pid = host.client().wait_active("hello.container").state.pid;
+    assert!(cordon(&host, true).cordoned);
+    let lonely = "[Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=none\n";
+    host.client().launch("late.container", lonely).unwrap();
+    let message = host.client().unit("late.container").state.message.unwrap();
+    assert!(message.contains("1 host: the host is cordoned (uncordon host "), "{message}");
+    let why: Why = host.client().get("/v1/units/late.container/why");
+    assert_eq!((why.places.len(), why.machines[0].verdict), (0, Verdict::Refused));
+    assert_eq!(why.machines[0].reasons, ["the host is cordoned"]);
+    assert!(why.remedy.unwrap().starts_with("uncordon host "));
+    // It is decided: the next fleetd knows it too, and what runs stays.
+    host.kill_fleetd();
+    host.start_fleetd();
+    assert!(machine(&host).cordoned);
+    assert_eq!(host.client().unit("hello.container").state.pid, pid);
+    assert_eq!(host.client().unit("late.container").state.active, Active::Inactive);
+    cordon(&host, false);
+    host.client().wait_active("late.container");
+    let why: Why = host.client().get("/v1/units/late.container/why");
+    assert_eq!(why.machines[0].verdict, Verdict::Placed);
+    assert!(why.places[0].reasons[0].contains("is the best that fits"), "{why:?}");
+}
+
+#[test]
+fn metadata_of_a_host_is_set_shown_and_taken_away() {
+    require!(needs());
+    let mut host = Host::new();
+    let set = |key: &str, value: Option<&str>| ChangeMachine {
+        metadata: [(key.to_owned(), value.map(str::to_owned))].into(),
+        ..ChangeMachine::default()
+    };
+    let changed = change(&host, &set("zone", Some("a")));
+    assert_eq!(changed.metadata["zone"], "a");
+    host.kill_fleetd();
+    host.start_fleetd();
+    assert_eq!(machine(&host), changed);
+    assert!(change(&host, &set("zone", None)).metadata.is_empty());
+    for (path, body, word) in [
+        (machine(&host).id, r#"{"metadata":{"a=b":"c"}}"#, "without blanks"),
+        (machine(&host).id, r#"{"cordoned":true,"color":"red"}"#, "color"),
+        ("0".repeat(32), "{}", "has none of that id"),
+        ("x".to_owned(), "{}", "not a machine id"),
+    ] {
+        let answer = host.client().ask("PATCH", &format!("/v1/machines/{path}"), body.as_bytes());
+        let problem: fleetd_api::Problem = answer.unwrap().json();
+        assert!(problem.message.contains(word), "{problem:?}");
+    }
+}
