@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`cli`] | the commands and their flags |
 //! | [`http`] | the API on the unix socket |
-//! | [`consensus`] | what was decided: unit files and desired states (one host: decided at once) |
+//! | [`consensus`] | what was decided: a Raft group, and what its leader does |
 //! | [`sentence`] | errors as the end of a sentence |
 //! | [`store`] | the database below it |
 //! | [`agent`] | makes this host match: starts, stops, adopts, cleans up |
