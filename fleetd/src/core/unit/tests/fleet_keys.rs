@@ -176,11 +176,10 @@ fn replicas_are_of_a_template() {
 
 #[test]
 fn fleets_older_names_do_the_same() {
-    let old = format!(
+    let got = asks(
         "X-ConditionMachineMetadata=a=b\nX-ConditionMachineOf=a.container\nX-Conflicts=b\n\
-         Conflicts=c"
+         Conflicts=c",
     );
-    let got = asks(&old);
     assert_eq!(got.machine_metadata, pairs(&[("a", "b")]));
     assert_eq!((got.machine_of, got.conflicts), (texts(&["a.container"]), texts(&["b", "c"])));
     assert_eq!(asks(&format!("X-ConditionMachineID={ID}")).machine_id, Some(ID.to_owned()));
