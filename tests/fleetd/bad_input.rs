@@ -43,17 +43,25 @@ fn a_syntax_error_is_refused_with_its_line_and_the_old_file_stays() {
 }
 
 #[test]
-fn a_port_in_use_fails_with_the_port_and_leaves_the_holder_alone() {
+fn a_port_in_use_is_waited_for_with_its_holder_named_and_left_alone() {
     require!(needs());
     let host = Host::new();
     let client = host.client();
     client.launch("first.container", HELLO).unwrap();
     client.wait_active("first.container");
     client.launch("second.container", HELLO).unwrap();
-    let unit = client.wait_failed("second.container");
-    assert!(unit.state.message.unwrap().contains("8080"));
+    let unit = client.unit("second.container");
+    let message = unit.state.message.unwrap();
+    assert!(message.contains("port 8080/tcp: it is taken"), "{message}");
+    assert!(message.contains("first.container"), "{message}");
     assert!(host.fetch(8080).unwrap().contains("first"));
     assert_eq!(Host::names(&host.run_dir().join("runs")).len(), 1);
+    client.stop("first.container").unwrap();
+    client.desire("first.container", DesiredState::Inactive).unwrap();
+    client.wait_active("second.container");
+    host.eventually("the second answers", |host| {
+        host.fetch(8080).is_ok_and(|text| text.contains("second"))
+    });
 }
 
 #[test]

@@ -71,3 +71,36 @@ fn metadata_of_a_host_is_set_shown_and_taken_away() {
         assert!(problem.message.contains(word), "{problem:?}");
     }
 }
+
+#[test]
+fn a_unit_goes_where_its_rules_hold_and_leaves_where_they_do_not() {
+    require!(needs());
+    let host = Host::new();
+    let zone = |value: Option<&str>| {
+        let metadata = [("zone".to_owned(), value.map(str::to_owned))].into();
+        change(&host, &ChangeMachine { metadata, ..ChangeMachine::default() })
+    };
+    let text = "[Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=none\n\
+                [X-Fleet]\nMachineMetadata=zone=a zone=b\n";
+    host.client().launch("picky.container", text).unwrap();
+    let message = host.client().unit("picky.container").state.message.unwrap();
+    assert!(message.contains("MachineMetadata=: zone is not a or b"), "{message}");
+    zone(Some("b"));
+    host.client().wait_active("picky.container");
+    zone(Some("c"));
+    host.eventually("it has ended", |host| Host::names(&host.run_dir().join("runs")).is_empty());
+    assert_eq!(host.client().unit("picky.container").state.active, Active::Inactive);
+    zone(Some("a"));
+    host.client().wait_active("picky.container");
+}
+
+#[test]
+fn who_asks_for_more_than_there_is_is_told_how_much_there_is() {
+    require!(needs());
+    let host = Host::new();
+    let text = "[Container]\nImage=hello\nNetwork=none\n[Service]\nMemoryMax=900T\n";
+    host.client().launch("big.container", text).unwrap();
+    let message = host.client().unit("big.container").state.message.unwrap();
+    assert!(message.contains("memory: needs 900 TiB, at most "), "{message}");
+    assert!(message.contains("(ask for at most "), "{message}");
+}

@@ -3,8 +3,10 @@
 
 use fleetd_api::{Active, DesiredState, EventKind, ExitReason, Load, StepTime, UnitState};
 
-/// The step that ends a run; every other belongs to a start.
+/// The step that ends a run.
 const STOP: &str = "stop";
+/// The step that finds a host for the unit.
+pub(crate) const PLACE: &str = "place";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Goal {
@@ -59,7 +61,7 @@ impl Watch {
         }
         match kind {
             EventKind::Step { step, message } => {
-                self.begun |= step != STOP;
+                self.begun |= step != STOP && step != PLACE;
                 self.current = Some((step.clone(), message.clone()));
             }
             EventKind::Done { step, micros } => {

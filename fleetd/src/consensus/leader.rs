@@ -4,6 +4,7 @@ use super::{Consensus, Decision, Error};
 use crate::core::cluster::{self, Observed};
 use crate::core::decided::{Command, Entry, Outcome, Refusal};
 use crate::core::schedule::{self, Options, Unplaced};
+use crate::core::unit::{self, UnitName};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +89,9 @@ impl Asks {
     }
 }
 
-fn read(_: &str, _: &Entry) -> schedule::Unit {
-    schedule::Unit::default()
+/// A file that cannot be read asks for nothing: the host that it comes to says what is wrong with it.
+fn read(name: &str, entry: &Entry) -> schedule::Unit {
+    let name = UnitName::new(name).ok();
+    let asks = name.map(|name| unit::placement::placement(&name, &entry.text, &entry.drop_ins));
+    asks.and_then(Result::ok).unwrap_or_default()
 }

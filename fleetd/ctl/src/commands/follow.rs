@@ -4,7 +4,7 @@ use super::Context;
 use crate::client::Lines;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::wait::{Goal, Verdict, Watch};
+use crate::wait::{Goal, PLACE, Verdict, Watch};
 use fleetd_api::{Event, EventKind};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,6 +15,8 @@ const AWAY: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_millis(200);
 /// One of fleet's attempts.
 const ATTEMPT: Duration = Duration::from_millis(500);
+/// A unit that no host takes for so long is given up; hosts that are away come back within it.
+const PLACING: Duration = Duration::from_secs(5);
 /// A step that takes longer is told where there is no live line.
 const LONG_STEP: Duration = Duration::from_secs(2);
 
@@ -28,6 +30,8 @@ pub(super) struct Job {
     /// From the request to the verdict.
     pub took: Option<Duration>,
     told_step: Option<String>,
+    /// Since when no host takes it.
+    homeless: Option<Instant>,
 }
 
 impl Job {
@@ -39,6 +43,7 @@ impl Job {
             asked: Instant::now(),
             took: None,
             told_step: None,
+            homeless: None,
         }
     }
 
@@ -130,10 +135,12 @@ async fn read(
         let event = match tokio::time::timeout(LONG_STEP, lines.next::<Event>()).await {
             Ok(event) => event?,
             Err(_) => {
+                give_up_placing(jobs, progress);
                 still_waits(jobs, progress);
                 continue;
             }
         };
+        give_up_placing(jobs, progress);
         let Some(event) = event else { return Ok(()) };
         *index = event.index.max(*index);
         if event.kind == EventKind::Lagged {
@@ -145,6 +152,10 @@ async fn read(
         });
         if let Some(job) = job {
             job.watch.event(&event.kind);
+            job.homeless = match job.watch.current.as_ref().map(|(step, _)| step.as_str()) {
+                Some(PLACE) => job.homeless.or(Some(Instant::now())),
+                _ => None,
+            };
             show(job, &event.kind, progress);
             settle(job, progress);
         }
@@ -167,6 +178,17 @@ async fn refresh(
         settle(job, progress);
     }
     Ok(())
+}
+
+/// Says of units that no host takes that none does.
+fn give_up_placing(jobs: &mut [Job], progress: &mut Progress) {
+    for job in jobs.iter_mut().filter(|job| job.waits()) {
+        let long = job.homeless.is_some_and(|since| since.elapsed() > PLACING);
+        if let (true, Some((_, why))) = (long, job.watch.current.clone()) {
+            job.watch.verdict = Verdict::Failed(why);
+            settle(job, progress);
+        }
+    }
 }
 
 fn settle(job: &mut Job, progress: &mut Progress) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether the whole name matches: `*` any letters, `?` one, `[a-z]` or `[^a-z]` one of a class,
 /// `\` takes the next letter as it is. A pattern that cannot be read stands for itself.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let Some(parts) = parse(pattern) else { return pattern == name };
     let name: Vec<char> = name.chars().collect();
     let (mut part, mut letter) = (0, 0);
@@ -29,6 +29,23 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
         }
     }
     parts.iter().skip(part).all(|part| matches!(part, Part::Any))
+}
+
+/// Whether a pattern can be read.
+pub fn is_readable(pattern: &str) -> bool {
+    parse(pattern).is_some()
+}
+
+/// The pattern that only this text matches.
+pub fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '*' | '?' | '[' | '\\') {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
 }
 
 enum Part {
@@ -131,6 +148,25 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_read_is_told_from_one_that_can() {
+        for (pattern, expected) in
+            [("web@*", true), ("", true), ("a[b-]", false), ("a[", false), ("a\\", false)]
+        {
+            assert_eq!(is_readable(pattern), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_pattern_of_a_text_matches_that_text_alone() {
+        for text in ["a\\x2db@1.container", "*", "a?[b]^", ""] {
+            assert!(matches(&literal(text), text), "{text}");
+            assert!(!matches(&literal(text), &format!("{text}b")), "{text}");
+        }
+        assert!(!matches(&literal("a*"), "ab"));
+        assert!(!matches(&literal("a\\x"), "ax"));
     }
 
     #[test]

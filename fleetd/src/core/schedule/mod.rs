@@ -12,7 +12,7 @@ mod board;
 mod explain;
 mod fleet;
 mod follow;
-mod glob;
+pub mod glob;
 mod host_set;
 mod keep;
 mod place;

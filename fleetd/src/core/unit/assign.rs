@@ -43,7 +43,8 @@ impl Value<'_> {
         self.warnings.borrow_mut().push(message.into());
     }
 
-    pub fn host(&self) -> &HostFacts {
+    /// None: the file is read before a host is chosen.
+    pub fn host(&self) -> Option<&HostFacts> {
         self.specifiers.host
     }
 
@@ -201,29 +202,37 @@ impl Value<'_> {
 
     /// Bytes, a part of the host's memory, or `infinity`.
     pub fn memory(&self) -> Taken<Option<u64>> {
-        self.limit(self.host().memory, value::size, "bytes such as 512M, 50% or infinity")
+        self.limit(
+            self.host().map(|host| host.memory),
+            value::size,
+            "bytes such as 512M, 50% or infinity",
+        )
     }
 
     /// A number of tasks, a part of what the kernel allows, or `infinity`.
     pub fn tasks(&self) -> Taken<Option<u64>> {
         let count = |text: &str| value::number(text).map(u64::from);
-        self.limit(self.host().tasks, count, "a number over 0, 10% or infinity")
+        self.limit(self.host().map(|host| host.tasks), count, "a number over 0, 10% or infinity")
     }
 
+    /// A part of a host that is not chosen yet is no limit that can be named.
     fn limit(
         &self,
-        whole: u64,
+        whole: Option<u64>,
         parse: fn(&str) -> Result<u64, String>,
         takes: &str,
     ) -> Taken<Option<u64>> {
         if self.raw == "infinity" {
             return Ok(None);
         }
-        let part = |hundredths: u64| {
+        let part = |whole: u64, hundredths: u64| {
             u64::try_from(u128::from(whole) * u128::from(hundredths) / 10_000).ok()
         };
         let limit = match value::percent(self.raw) {
-            Ok(hundredths) if hundredths <= 10_000 => part(hundredths),
+            Ok(hundredths @ 1..=10_000) => match whole {
+                Some(whole) => part(whole, hundredths),
+                None => return Ok(None),
+            },
             Ok(_) => None,
             Err(_) => parse(self.raw).ok(),
         };

@@ -5,8 +5,10 @@ use super::container::{
     ServiceType, Volume,
 };
 use super::fault::{Fault, Place};
+use super::rules::Rules;
 use fleetd_api::{UnitName, Warning};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,9 +52,11 @@ pub struct Draft {
     pub memory_max: Option<Option<u64>>,
     pub cpu_quota: Option<f64>,
     pub tasks_max: Option<Option<u64>>,
+    /// What `[X-Fleet]` says.
+    pub rules: Rules,
     /// Where each key was last assigned.
     pub places: BTreeMap<&'static str, Place>,
-    /// Keys of a bare template whose value waits for an instance.
+    /// Keys whose value waits for an instance, or for a host.
     pub waiting: Vec<&'static str>,
 }
 
@@ -65,7 +69,7 @@ pub struct Checks {
 
 impl Draft {
     /// Where a key stands; the file as a whole if it is not there.
-    fn place(&self, name: &UnitName, key: &str) -> Place {
+    pub(super) fn place(&self, name: &UnitName, key: &str) -> Place {
         let whole = || Place { file: Arc::from(name.as_str()), line: 0 };
         self.places.get(key).cloned().unwrap_or_else(whole)
     }
@@ -92,13 +96,9 @@ impl Draft {
                 "a Type=oneshot that ends well is done: Restart=on-failure".to_owned(),
             );
         }
-        for (position, port) in self.ports.iter().enumerate() {
-            let same =
-                |p: &&Port| (p.host_ip, p.host, p.udp) == (port.host_ip, port.host, port.udp);
-            if self.ports[..position].iter().any(|p| same(&p)) {
-                let text = super::mapping::port_text(port);
-                fault("PublishPort", format!("the host's port of {text} is published twice"));
-            }
+        if let Some(port) = published_twice(&self.ports) {
+            let text = super::mapping::port_text(port);
+            fault("PublishPort", format!("the host's port of {text} is published twice"));
         }
         for (position, volume) in self.volumes.iter().enumerate() {
             if self.volumes[..position].iter().any(|v| v.target == volume.target) {
@@ -107,6 +107,7 @@ impl Draft {
             }
         }
         self.warn(name, &mut checks);
+        self.check_rules(name, &mut checks);
         checks
     }
 
@@ -177,6 +178,18 @@ impl Draft {
             },
         }
     }
+}
+
+/// The first port of the host that another one before it has. No address, `0.0.0.0` and `::` are
+/// every address.
+fn published_twice(ports: &[Port]) -> Option<&Port> {
+    let mut taken: BTreeMap<(bool, u16), BTreeSet<Option<IpAddr>>> = BTreeMap::new();
+    ports.iter().find(|port| {
+        let address = port.host_ip.filter(|address| !address.is_unspecified());
+        let addresses = taken.entry((port.udp, port.host)).or_default();
+        let everywhere = address.is_none() && !addresses.is_empty();
+        everywhere || addresses.contains(&None) || !addresses.insert(address)
+    })
 }
 
 /// systemd's default.

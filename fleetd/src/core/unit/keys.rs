@@ -3,13 +3,26 @@
 
 use super::assign::{Taken, Value};
 use super::draft::Draft;
-use super::keys_not_yet::{NOT_YET, REFUSED};
+use super::keys_not_yet::{CHECKED_ONLY, NOT_YET, REFUSED};
 
 pub struct Key {
     pub section: &'static str,
     pub name: &'static str,
     pub apply: fn(&mut Draft, &Value) -> Taken<()>,
     pub doc: &'static str,
+}
+
+impl Key {
+    /// Whether the scheduler asks for it, before there is a host.
+    pub fn places_the_unit(&self) -> bool {
+        self.section == FLEET || self.name == "PublishPort"
+    }
+
+    /// Its older names.
+    pub fn aliases(&self) -> impl Iterator<Item = &'static str> {
+        let own = |alias: &&Alias| alias.section == self.section && alias.name == self.name;
+        ALIASES.iter().filter(own).map(|alias| alias.old)
+    }
 }
 
 const fn key(
@@ -81,6 +94,33 @@ pub const KEYS: &[Key] = &[
 
     key(INSTALL, "WantedBy", |_, v| v.words().map(drop), "Taken as it is: what was started is started again with its host."),
     key(INSTALL, "RequiredBy", |_, v| v.words().map(drop), "As `WantedBy=`."),
+
+    key(FLEET, "MachineID", |u, v| v.put(&mut u.rules.machine_id, Value::machine_id), "The one host, by its whole machine id. Not with `MachineOf=`, `Conflicts=`, `Global=`, `Replaces=`."),
+    key(FLEET, "MachineOf", |u, v| v.add(&mut u.rules.machine_of, Value::units), "Units by their full names: it runs where they run, and nowhere while one of them has no place. Repeatable."),
+    key(FLEET, "MachineMetadata", |u, v| v.add(&mut u.rules.machine_metadata, Value::metadata), "`KEY=VALUE` words that a host has in its metadata, letter by letter: of one key one of the values, and that for every key. Repeatable."),
+    key(FLEET, "Conflicts", |u, v| v.add(&mut u.rules.conflicts, Value::globs), "Globs of units that are not on its host, whichever came first; its own name does not count. Repeatable."),
+    key(FLEET, "Global", |u, v| v.put(&mut u.rules.global, Value::boolean), "One on every host that fits. Not with `MachineID=`, `MachineOf=`, `Replaces=`, `Replicas=`. Default no."),
+    key(FLEET, "Replaces", |u, v| v.add(&mut u.rules.replaces, Value::globs), "Globs of units whose place it takes; they get another. Repeatable."),
+    key(FLEET, "Replicas", |u, v| v.put(&mut u.rules.replicas, Value::replicas), "Of a template: how many instances there are, `NAME@1` and so on; 0 to 10000. Without it those that are started by name."),
+    key(FLEET, "Spread", |u, v| v.add(&mut u.rules.spread, Value::spread), "What the instances of a template are spread over, as far as that can be: `host`, or keys of metadata such as `zone`. Repeatable."),
+    key(FLEET, "Prefer", |u, v| v.add(&mut u.rules.prefer, Value::prefer), "`KEY=VALUE[:WEIGHT]` words: metadata that makes a host better, or worse with a weight under 0; -100 to 100, default 10. Repeatable."),
+    key(FLEET, "Priority", |u, v| v.put(&mut u.rules.priority, Value::priority), "Where there is too little room, units of a lower one make way: -2147483648 to 2147483647, default 0."),
+    key(FLEET, "Singleton", |_, v| v.singleton(), "What happens when its host is cut off. `available`, the default: it goes on there, and after a grace runs elsewhere too until the host is back. `strict`: not honoured yet."),
+];
+
+/// A name from before a key was called as it is now.
+pub struct Alias {
+    pub section: &'static str,
+    pub old: &'static str,
+    pub name: &'static str,
+}
+
+/// fleet's until its version 0.8.
+pub const ALIASES: &[Alias] = &[
+    Alias { section: FLEET, old: "X-ConditionMachineID", name: "MachineID" },
+    Alias { section: FLEET, old: "X-ConditionMachineOf", name: "MachineOf" },
+    Alias { section: FLEET, old: "X-ConditionMachineMetadata", name: "MachineMetadata" },
+    Alias { section: FLEET, old: "X-Conflicts", name: "Conflicts" },
 ];
 
 /// What a name in a section is.
@@ -94,6 +134,8 @@ pub enum Found {
 }
 
 pub fn find(section: &str, name: &str) -> Found {
+    let renamed = ALIASES.iter().find(|alias| alias.section == section && alias.old == name);
+    let name = renamed.map_or(name, |alias| alias.name);
     if let Some(key) = KEYS.iter().find(|key| key.section == section && key.name == name) {
         return Found::Honoured(key);
     }
@@ -106,6 +148,14 @@ pub fn find(section: &str, name: &str) -> Found {
         Some((_, why)) => Found::NotYet(why),
         None => Found::Unknown,
     }
+}
+
+/// Why a key that is read and checked has no effect so far.
+pub fn checked_only(key: &Key) -> Option<&'static str> {
+    let own = CHECKED_ONLY.iter().filter(|group| group.section == key.section);
+    own.flat_map(|group| group.names.split_whitespace().map(|name| (name, group.why)))
+        .find(|(name, _)| *name == key.name)
+        .map(|(_, why)| why)
 }
 
 /// Every known key: its section and its name.

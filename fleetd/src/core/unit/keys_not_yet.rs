@@ -1,5 +1,6 @@
 //! Keys of Quadlet, systemd and fleet that are known and have no effect so far, and those that
-//! never will. Honouring one moves its name from here to `keys.rs`.
+//! never will. Honouring one moves its name from here to `keys.rs`; what is read and checked there
+//! already stays listed here until it has its effect.
 
 use super::keys::{CONTAINER, FLEET, INSTALL, SERVICE, UNIT};
 
@@ -79,11 +80,13 @@ pub const NOT_YET: &[NotYet] = &[
     not_yet(INSTALL, "Alias Also UpheldBy", "the unit has one name and starts alone"),
     not_yet(INSTALL, "DefaultInstance", "an instance is always named"),
 
-    not_yet(FLEET, "MachineID MachineOf MachineMetadata Conflicts Global Replaces", "the unit runs on this host"),
-    not_yet(FLEET, "Replicas MinReplicas MaxReplicas TargetCPU", "the unit runs once"),
-    not_yet(FLEET, "Singleton Spread Prefer Priority Selector Label", "the unit runs on this host"),
+    not_yet(FLEET, "MinReplicas MaxReplicas TargetCPU", "the unit runs once"),
+    not_yet(FLEET, "Selector Label", "the unit runs on this host"),
     not_yet(FLEET, "Update MaxUnavailable MaxSurge", "a new file takes effect at the next start"),
 ];
+
+/// Keys of `keys.rs` whose values are read and checked, and that have no effect so far.
+pub const CHECKED_ONLY: &[NotYet] = &[not_yet(FLEET, "Replicas", "instances are started by name")];
 
 /// A key that only an engine of its own could honour.
 pub struct Refused {
@@ -109,6 +112,9 @@ pub const REFUSED: &[Refused] = &[
     }),
     refused(SERVICE, "ExecStart", |_| {
         "a container's command is Exec= in [Container]; a plain program is a .service".to_owned()
+    }),
+    refused(FLEET, "X-ConditionMachineBootID", |_| {
+        "a boot id is another one after every boot: write MachineID=".to_owned()
     }),
 ];
 

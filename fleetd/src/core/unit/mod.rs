@@ -5,10 +5,12 @@
 //! keys      the table: what each key does to the draft, and its documentation
 //! assign    one value on its way there: words, value, mapping, specifier, escape
 //! draft     the unit while it is read, the checks of the whole, the defaults
+//! rules     the same for `[X-Fleet]`
 //! container the unit as the agent gets it
+//! placement the unit as the scheduler gets it
 //! ```
 //!
-//! Pure: what depends on the host comes in as [`HostFacts`]. Every fault of a file is told, each
+//! Pure: what depends on the host comes in as [`HostFacts`], if there is one already. Every fault of a file is told, each
 //! with its line; what is known and not honoured yet, or not known at all, is a warning.
 
 pub mod assign;
@@ -20,7 +22,9 @@ pub mod fault;
 pub mod keys;
 pub mod keys_not_yet;
 pub mod mapping;
+pub mod placement;
 pub mod reference;
+pub mod rules;
 pub mod specifier;
 pub mod syntax;
 pub mod value;
@@ -30,6 +34,7 @@ pub use container::ContainerUnit;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::UnitName;
 pub use mapping::port_text;
+pub use placement::{placement, replicas, verify};
 pub use specifier::HostFacts;
 
 use assign::Value;
@@ -57,12 +62,8 @@ pub fn load(
     drop_ins: &BTreeMap<String, String>,
     host: &HostFacts,
 ) -> Result<Loaded, Vec<Fault>> {
-    if name.is_template() {
-        let example = format!("{}@1.{}", name.prefix(), name.suffix());
-        let whole = Place { file: name.as_str().into(), line: 0 };
-        return Err(vec![whole.fault(format!("a template has no instance: name {example}"))]);
-    }
-    let (draft, warnings) = read(name, text, drop_ins, host)?;
+    instance_is_named(name)?;
+    let (draft, warnings) = read(name, text, drop_ins, Some(host))?;
     Ok(Loaded { unit: draft.finish(name), warnings })
 }
 
@@ -73,7 +74,16 @@ pub fn check_template(
     drop_ins: &BTreeMap<String, String>,
     host: &HostFacts,
 ) -> Result<Vec<Warning>, Vec<Fault>> {
-    read(name, text, drop_ins, host).map(|(_, warnings)| warnings)
+    read(name, text, drop_ins, Some(host)).map(|(_, warnings)| warnings)
+}
+
+fn instance_is_named(name: &UnitName) -> Result<(), Vec<Fault>> {
+    if !name.is_template() {
+        return Ok(());
+    }
+    let example = format!("{}@1.{}", name.prefix(), name.suffix());
+    let whole = Place { file: name.as_str().into(), line: 0 };
+    Err(vec![whole.fault(format!("a template has no instance: name {example}"))])
 }
 
 /// SHA-256 in hex of a unit's text and drop-ins. Without drop-ins it is what `sha256sum` prints.
@@ -94,7 +104,7 @@ fn read(
     name: &UnitName,
     text: &str,
     drop_ins: &BTreeMap<String, String>,
-    host: &HostFacts,
+    host: Option<&HostFacts>,
 ) -> Result<(Draft, Vec<Warning>), Vec<Fault>> {
     let mut reader = Reader {
         specifiers: Specifiers { name, host },
@@ -182,17 +192,29 @@ impl Reader<'_> {
     }
 
     fn apply(&mut self, key: &'static keys::Key, assignment: &Assignment) {
-        let Assignment { value: raw, place, .. } = assignment;
-        let warnings = RefCell::default();
-        let value = Value { raw, specifiers: self.specifiers, warnings };
+        let Assignment { key: written, value: raw, place } = assignment;
+        let host = self.specifiers.host.filter(|_| !key.places_the_unit());
+        let specifiers = Specifiers { host, ..self.specifiers };
+        let value = Value { raw, specifiers, warnings: RefCell::default() };
         let taken = (key.apply)(&mut self.draft, &value);
         self.draft.places.insert(key.name, place.clone());
-        let told = |message: String| format!("{}={}: {message}", key.name, syntax::head(raw));
+        let told = |message: String| format!("{written}={}: {message}", syntax::head(raw));
         let warnings = value.warnings.into_inner().into_iter();
         self.warnings.extend(warnings.map(|message| place.warning(told(message))));
+        if let Some(why) = keys::checked_only(key).filter(|_| !raw.is_empty()) {
+            let message = format!("{written}= is not honoured yet: {why}");
+            self.warnings.push(place.warning(message));
+        }
         match taken {
+            Ok(()) if raw.is_empty() => self.draft.waiting.retain(|waiting| *waiting != key.name),
             Ok(()) => {}
-            Err(Unexpanded::NeedsInstance) => self.draft.waiting.push(key.name),
+            Err(Unexpanded::NeedsHost(specifier)) if key.places_the_unit() => {
+                let message = format!("%{specifier} is of the host, and none is chosen yet");
+                self.faults.push(place.fault(told(message)));
+            }
+            Err(Unexpanded::NeedsInstance | Unexpanded::NeedsHost(_)) => {
+                self.draft.waiting.push(key.name);
+            }
             Err(Unexpanded::Wrong(message)) => self.faults.push(place.fault(told(message))),
         }
     }

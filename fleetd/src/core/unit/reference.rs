@@ -1,7 +1,7 @@
 //! `docs/units.md`, made from the table of keys.
 
-use super::keys::{KEYS, SECTIONS};
-use super::keys_not_yet::{NOT_YET, REFUSED};
+use super::keys::{FLEET, KEYS, Key, SECTIONS};
+use super::keys_not_yet::{CHECKED_ONLY, NOT_YET, REFUSED};
 use super::specifier::SPECIFIERS;
 use std::fmt::Write;
 
@@ -34,9 +34,43 @@ MemoryMax=256M
 - Words are split at white space outside of quotes; C escapes such as `\\n`, `\\x41`, `\\u00e9` are understood.
 - Times: `30` (seconds), `1min 30s`, `500ms`, `infinity`. Sizes: `512M`, `1.5G`, base 1024. Booleans: `yes`, `no`.
 - A value that is not allowed is an error and the unit is not taken: `web.container:7: ReadOnly=maybe: it takes yes or no`.
-  A key that is not known, or not honoured yet, is a warning with its line. Sections and keys that begin with `X-`
-  are other programs' and passed over.
+  A key that is not known, or not honoured yet, is a warning with its line. Other sections and
+  keys that begin with `X-` than those below are other programs' and passed over.
 ";
+
+const FLEET_INTRODUCTION: &str = "
+Where the unit may run: fleet's keys, and more. Three instances, each on a host of its own with a fast disk, in
+different zones if they can be, rather not in the old racks:
+
+```ini
+# web@.container
+[Container]
+Image=web
+PublishPort=80:8080
+
+[Service]
+MemoryMax=512M
+CPUQuota=50%
+
+[X-Fleet]
+Replicas=3
+MachineMetadata=disk=ssd disk=nvme
+Conflicts=web@*
+Spread=zone
+Prefer=rack=old:-50
+```
+
+- `MemoryMax=`, `CPUQuota=` and `TasksMax=` are also what the unit asks of its host; a part of the host's (`25%`) asks for
+  nothing, and what is not said neither. A port that it publishes is its own on that host. [How a host is chosen](schedule.md).
+- A glob is fleet's: `*`, `?`, `[a-z]`, `[^a-z]`; a backslash takes the next letter as it is. What a specifier stands for
+  matches only itself.
+- No host is chosen when these keys and `PublishPort=` are read: specifiers of the host are errors there.
+";
+
+fn sentence(key: &Key) -> String {
+    let older: Vec<String> = key.aliases().map(|old| format!(" Also `{old}=`.")).collect();
+    format!("{}{}", key.doc, older.concat()).replace('|', "\\|")
+}
 
 /// The whole page.
 pub fn page() -> String {
@@ -46,9 +80,10 @@ pub fn page() -> String {
         if keys.is_empty() {
             continue;
         }
-        let _ = write!(out, "\n## `[{section}]`\n\n| Key | |\n|---|---|\n");
+        let introduction = if *section == FLEET { FLEET_INTRODUCTION } else { "" };
+        let _ = write!(out, "\n## `[{section}]`\n{introduction}\n| Key | |\n|---|---|\n");
         for key in keys {
-            let _ = writeln!(out, "| `{}=` | {} |", key.name, key.doc.replace('|', "\\|"));
+            let _ = writeln!(out, "| `{}=` | {} |", key.name, sentence(key));
         }
     }
     out.push_str("\n## Specifiers\n\n| | Stands for |\n|---|---|\n");
@@ -61,7 +96,7 @@ pub fn page() -> String {
          Known keys of Quadlet, systemd and fleet: each is a warning that says this.\n\n\
          | Section | Keys | Consequence |\n|---|---|---|\n",
     );
-    for group in NOT_YET {
+    for group in NOT_YET.iter().chain(CHECKED_ONLY) {
         let names = group.names.split_whitespace().map(|n| format!("`{n}`")).collect::<Vec<_>>();
         let _ = writeln!(out, "| `[{}]` | {} | {} |", group.section, names.join(" "), group.why);
     }
@@ -74,6 +109,21 @@ pub fn page() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::name;
+
+    #[test]
+    fn the_example_of_a_template_is_read_without_a_word_on_it() {
+        let (_, example) = super::FLEET_INTRODUCTION.split_once("```ini\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let (template, none) = (name("web@.container"), Default::default());
+        assert_eq!(super::super::replicas(&template, example, &none), Ok(Some(3)));
+        let asks = super::super::placement(&name("web@1.container"), example, &none).unwrap();
+        assert_eq!((asks.requests.cpu, asks.ports.len(), asks.prefer[0].weight), (500, 1, -50));
+        for warning in super::super::verify(&template, example, &none).unwrap() {
+            assert!(warning.message.contains("= is not honoured yet: "), "{warning:?}");
+        }
+    }
+
     #[test]
     fn the_page_on_units_is_the_one_that_the_table_makes() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/units.md");

@@ -4,6 +4,7 @@
 //! than systemd, which leaves a specifier that it does not know as it stands: it is a fault.
 
 use super::escape::unescape;
+use crate::core::schedule::glob;
 use fleetd_api::UnitName;
 
 /// What a unit file may ask of the host that runs it.
@@ -30,20 +31,32 @@ pub struct HostFacts {
 pub enum Unexpanded {
     /// The file is read as a bare template: its text cannot be known.
     NeedsInstance,
+    /// The file is read before a host is chosen, and this specifier is of the host.
+    NeedsHost(char),
     /// What is wrong, as a sentence.
     Wrong(String),
 }
 
-/// What the specifiers of one unit on one host stand for.
+/// What the specifiers of one unit stand for: on a host, or before there is one.
 #[derive(Debug, Clone, Copy)]
 pub struct Specifiers<'a> {
     pub name: &'a UnitName,
-    pub host: &'a HostFacts,
+    pub host: Option<&'a HostFacts>,
 }
 
 impl Specifiers<'_> {
     /// The text with every specifier replaced.
     pub fn expand(&self, text: &str) -> Result<String, Unexpanded> {
+        self.replace(text, |value| value)
+    }
+
+    /// As [`Self::expand`] in a glob: what a specifier stands for matches only itself, so that
+    /// `%p@*` is right also where the name has a backslash in it.
+    pub fn expand_glob(&self, text: &str) -> Result<String, Unexpanded> {
+        self.replace(text, |value| glob::literal(&value))
+    }
+
+    fn replace(&self, text: &str, quote: fn(String) -> String) -> Result<String, Unexpanded> {
         let mut out = String::with_capacity(text.len());
         let mut parts = text.split('%');
         out.push_str(parts.next().unwrap_or(""));
@@ -51,7 +64,7 @@ impl Specifiers<'_> {
             let mut rest = part.chars();
             match rest.next() {
                 Some(specifier) => {
-                    out.push_str(&self.lookup(specifier)?);
+                    out.push_str(&quote(self.lookup(specifier)?));
                     out.push_str(rest.as_str());
                 }
                 // Nothing between two percent signs: an escaped one, if there is a second.
@@ -68,7 +81,8 @@ impl Specifiers<'_> {
     }
 
     fn lookup(&self, specifier: char) -> Result<String, Unexpanded> {
-        let (name, host) = (self.name, self.host);
+        let name = self.name;
+        let host = || self.host.ok_or(Unexpanded::NeedsHost(specifier));
         let own = |text: &str| Ok(text.to_owned());
         let decoded = |text: &str| {
             unescape(text).ok_or_else(|| {
@@ -86,12 +100,12 @@ impl Specifiers<'_> {
             'j' => own(last_component(name.prefix())),
             'J' => decoded(last_component(name.prefix())),
             'f' => Ok(format!("/{}", decoded(name.instance().unwrap_or(name.prefix()))?)),
-            'm' => own(&host.machine_id),
-            'b' => own(&host.boot_id),
-            'H' => own(&host.hostname),
-            'l' => own(host.hostname.split('.').next().unwrap_or("")),
-            'v' => own(&host.kernel_release),
-            'a' => own(&host.architecture),
+            'm' => own(&host()?.machine_id),
+            'b' => own(&host()?.boot_id),
+            'H' => own(&host()?.hostname),
+            'l' => own(host()?.hostname.split('.').next().unwrap_or("")),
+            'v' => own(&host()?.kernel_release),
+            'a' => own(&host()?.architecture),
             // Where the host's root keeps things, as for systemd's own units.
             'h' => own("/root"),
             't' => own("/run"),
@@ -153,7 +167,7 @@ mod tests {
 
     fn expand(name: &str, text: &str) -> Result<String, Unexpanded> {
         let name = UnitName::new(name).unwrap();
-        Specifiers { name: &name, host: &facts() }.expand(text)
+        Specifiers { name: &name, host: Some(&facts()) }.expand(text)
     }
 
     #[test]
@@ -189,6 +203,24 @@ mod tests {
     fn a_bare_template_has_no_instance_yet() {
         assert_eq!(expand("web@.container", "x%i"), Err(Unexpanded::NeedsInstance));
         assert_eq!(expand("web@.container", "%p").unwrap(), "web");
+    }
+
+    #[test]
+    fn before_there_is_a_host_its_specifiers_are_told_apart() {
+        let name = UnitName::new("web.container").unwrap();
+        let specifiers = Specifiers { name: &name, host: None };
+        for specifier in ['m', 'b', 'H', 'l', 'v', 'a'] {
+            let got = specifiers.expand(&format!("x%{specifier}"));
+            assert_eq!(got, Err(Unexpanded::NeedsHost(specifier)));
+        }
+        assert_eq!(specifiers.expand("%p%t").unwrap(), "web/run");
+    }
+
+    #[test]
+    fn in_a_glob_a_specifier_matches_only_itself() {
+        let name = UnitName::new("a\\x2db@1.container").unwrap();
+        let specifiers = Specifiers { name: &name, host: None };
+        assert_eq!(specifiers.expand_glob("%p@*\\%%").unwrap(), "a\\\\x2db@*\\%");
     }
 
     proptest! {

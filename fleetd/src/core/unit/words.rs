@@ -11,11 +11,20 @@ pub struct Words {
 
 /// Splits at white space outside of quotes. An error is a sentence on what is wrong.
 pub fn split(value: &str) -> Result<Words, String> {
-    let mut reader = Reader { rest: value.chars(), out: Words::default() };
+    let mut reader = Reader { rest: value.chars(), names: false, out: Words::default() };
     while let Some(word) = reader.word()? {
         reader.out.words.push(word);
     }
     Ok(reader.out)
+}
+
+/// As [`split`], for names of units: a backslash is a letter of them, as in systemd's own lists.
+pub fn split_names(value: &str) -> Result<Vec<String>, String> {
+    let mut reader = Reader { rest: value.chars(), names: true, out: Words::default() };
+    while let Some(word) = reader.word()? {
+        reader.out.words.push(word);
+    }
+    Ok(reader.out.words)
 }
 
 /// One word that reads back as itself.
@@ -40,6 +49,8 @@ pub fn quote(word: &str) -> String {
 
 struct Reader<'a> {
     rest: std::str::Chars<'a>,
+    /// A backslash escapes nothing.
+    names: bool,
     out: Words,
 }
 
@@ -55,7 +66,7 @@ impl Reader<'_> {
         let mut quote = None;
         while let Some(c) = self.rest.next() {
             match (c, quote) {
-                ('\\', _) => self.escape(&mut word)?,
+                ('\\', _) if !self.names => self.escape(&mut word)?,
                 (' ' | '\t' | '\n' | '\r', None) => return utf8(word).map(Some),
                 ('"' | '\'', None) => quote = Some(c),
                 (c, Some(q)) if c == q => quote = None,
@@ -152,6 +163,13 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(words(value), *expected, "{value}");
         }
+    }
+
+    #[test]
+    fn a_backslash_is_a_letter_of_a_name() {
+        let names = split_names(r#"  a\x2db@* "c\d" 'e f'\"#).unwrap();
+        assert_eq!(names, [r"a\x2db@*", r"c\d", r"e f\"]);
+        assert_eq!(split_names("'a"), Err("the quote ' is not closed".to_owned()));
     }
 
     #[test]

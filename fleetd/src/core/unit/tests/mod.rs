@@ -1,6 +1,8 @@
 //! Whole files.
 
 mod each_key;
+mod fleet_keys;
+mod placement;
 
 use super::*;
 use proptest::prelude::*;
@@ -185,7 +187,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn no_file_makes_it_panic(text in "(\\[(Unit|Container|Service|X)\\]\n|[A-Za-z]{1,8}=.{0,12}\n|.{0,20}\n){0,12}") {
+    fn no_file_makes_it_panic(text in "(\\[(Unit|Container|Service|X-Fleet|X)\\]\n|[A-Za-z]{1,8}=.{0,12}\n|.{0,20}\n){0,12}") {
         let none = BTreeMap::new();
         let _ = load(&name("web@a-b.container"), &text, &none, &host());
         let _ = check_template(&name("web@.container"), &text, &none, &host());

@@ -1,0 +1,91 @@
+//! What a unit asks of the scheduler, read before it has a host.
+//!
+//! The same reader as for a unit that is started; what only a host can tell is passed over, but
+//! in the keys that say where the unit goes.
+
+use super::container::{Network, Port};
+use super::draft::Draft;
+use super::fault::Fault;
+use super::{instance_is_named, read};
+use crate::core::schedule::{HostPort, Protocol, Resources, Spread, Unit};
+use fleetd_api::{UnitName, Warning};
+use std::collections::BTreeMap;
+
+/// What a unit asks of its host: the rules of `[X-Fleet]`, the host's ports that it publishes,
+/// its limits as room. What it does not say it does not ask for, nor a limit that is a part of
+/// the host's, nor what its volumes hold.
+///
+/// Text and drop-ins are as for [`super::load`], and so are the faults. A bare template is one.
+pub fn placement(
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> Result<Unit, Vec<Fault>> {
+    instance_is_named(name)?;
+    read(name, text, drop_ins, None).map(|(draft, _)| asks(draft))
+}
+
+/// How many instances a template is to have. None: it says nothing.
+pub fn replicas(
+    template: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> Result<Option<u32>, Vec<Fault>> {
+    read(template, text, drop_ins, None).map(|(draft, _)| draft.rules.replicas)
+}
+
+/// Checks a unit or a bare template as far as that can be done without a host and, of a template,
+/// without an instance.
+pub fn verify(
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> Result<Vec<Warning>, Vec<Fault>> {
+    read(name, text, drop_ins, None).map(|(_, warnings)| warnings)
+}
+
+fn asks(draft: Draft) -> Unit {
+    let has_ports = !matches!(draft.network, Some(Network::Host | Network::None));
+    let rules = draft.rules;
+    Unit {
+        machine_id: rules.machine_id,
+        machine_of: rules.machine_of,
+        machine_metadata: rules.machine_metadata,
+        conflicts: rules.conflicts,
+        global: rules.global.unwrap_or(false),
+        replaces: rules.replaces,
+        requests: Resources {
+            cpu: draft.cpu_quota.map_or(0, thousandths),
+            memory: draft.memory_max.flatten().unwrap_or(0),
+            tasks: draft.tasks_max.flatten().unwrap_or(0),
+        },
+        ports: draft.ports.iter().filter(|_| has_ports).map(host_port).collect(),
+        volumes: Vec::new(),
+        devices: Vec::new(),
+        spread: once(rules.spread),
+        prefer: rules.prefer,
+        priority: rules.priority.unwrap_or(0),
+    }
+}
+
+/// Who asks for less than a thousandth of a CPU still asks.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 1 to 10^7")]
+fn thousandths(cpus: f64) -> u64 {
+    (cpus * 1000.0).round().max(1.0) as u64
+}
+
+fn host_port(port: &Port) -> HostPort {
+    let protocol = if port.udp { Protocol::Udp } else { Protocol::Tcp };
+    HostPort { protocol, address: port.host_ip, port: port.host }
+}
+
+/// Said twice it would count twice.
+fn once(spread: Vec<Spread>) -> Vec<Spread> {
+    let mut out = Vec::with_capacity(spread.len());
+    for place in spread {
+        if !out.contains(&place) {
+            out.push(place);
+        }
+    }
+    out
+}
