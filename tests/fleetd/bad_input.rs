@@ -57,7 +57,6 @@ fn a_port_in_use_is_waited_for_with_its_holder_named_and_left_alone() {
     assert!(host.fetch(8080).unwrap().contains("first"));
     assert_eq!(Host::names(&host.run_dir().join("runs")).len(), 1);
     client.stop("first.container").unwrap();
-    client.desire("first.container", DesiredState::Inactive).unwrap();
     client.wait_active("second.container");
     host.eventually("the second answers", |host| {
         host.fetch(8080).is_ok_and(|text| text.contains("second"))

@@ -1,8 +1,9 @@
 //! What the scheduler is told, from what was decided and what is observed.
 
 use super::{Observed, Seen};
-use crate::core::decided::{Decided, Entry, Machine};
-use crate::core::schedule::{Assignment, Fleet, Host, Unit};
+use crate::core::decided::{Decided, Entry, Machine, Place};
+use crate::core::schedule::{Assignment, Fleet, Host, Resources, Unit};
+use fleetd_api::DesiredState;
 
 pub(super) fn fleet(
     decided: &Decided,
@@ -24,9 +25,15 @@ pub(super) fn fleet(
             continue;
         }
         let mut unit = asks(name, entry);
+        // What is stopped and stays loaded takes nothing from the others.
+        if entry.desired == DesiredState::Loaded && !may_run(observed, name, places) {
+            (unit.ports, unit.requests) = (Vec::new(), Resources::default());
+        }
         if let Some(machine) = held {
             unit.machine_id = Some(machine.to_string());
             unit.global = false;
+            // Nobody can take from it what it still has.
+            unit.priority = i32::MAX;
         }
         fleet.units.insert(name.clone(), unit);
         fleet.assignments.extend(places.iter().map(|place| Assignment {
@@ -37,6 +44,14 @@ pub(super) fn fleet(
         }));
     }
     fleet
+}
+
+/// Whether something of the unit is there, as far as is known.
+fn may_run(observed: &Observed, unit: &str, places: &[Place]) -> bool {
+    places.iter().any(|place| match observed.machines.get(&place.machine) {
+        Some(seen) => seen.facts.is_none() || seen.runs.contains(unit),
+        None => true,
+    })
 }
 
 fn host(machine: &Machine, seen: &Seen) -> Host {

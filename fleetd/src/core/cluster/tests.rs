@@ -152,12 +152,22 @@ fn a_port_is_free_when_the_one_who_had_it_has_ended() {
     };
     assert_eq!(step(&mut decided, &observed), 1);
     assert_eq!(places(&decided, "a.container"), [A]);
-    let desired = DesiredState::Inactive;
-    let stop = unit::Command::Desire { unit: "a.container".to_owned(), desired };
-    decided.apply(&stop.into()).unwrap();
-    assert_eq!(step(&mut decided, &observed), 1, "it still runs");
-    observed.machines.insert(A, Seen { obeys: 99, ..seen() });
-    step(&mut decided, &observed);
-    assert_eq!(step(&mut decided, &observed), 0);
-    assert_eq!(places(&decided, "b.container"), [A]);
+    // Stopped and still loaded; the same holds of one that is to be nowhere.
+    for (name, other, desired) in [
+        ("a.container", "b.container", DesiredState::Loaded),
+        ("b.container", "a.container", DesiredState::Inactive),
+    ] {
+        let stop = unit::Command::Desire { unit: name.to_owned(), desired };
+        decided.apply(&stop.into()).unwrap();
+        let start = DesiredState::Launched;
+        let start = unit::Command::Desire { unit: other.to_owned(), desired: start };
+        decided.apply(&start.into()).unwrap();
+        let runs = BTreeSet::from([name.to_owned()]);
+        observed.machines.insert(A, Seen { obeys: 99, runs, ..seen() });
+        assert_eq!(step(&mut decided, &observed), 1, "it still runs");
+        observed.machines.insert(A, Seen { obeys: 99, ..seen() });
+        step(&mut decided, &observed);
+        assert_eq!(step(&mut decided, &observed), 0);
+        assert_eq!(places(&decided, other), [A]);
+    }
 }
