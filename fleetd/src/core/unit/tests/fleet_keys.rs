@@ -291,16 +291,15 @@ fn what_has_no_effect_is_told() {
 #[test]
 fn keys_that_are_only_checked_so_far_say_so() {
     let warned = |lines: &str| {
-        let loaded = load(&name("web.container"), &text(lines), &BTreeMap::new(), &host());
-        warnings(&loaded.unwrap().warnings)
+        let template = name("web@.container");
+        let warned = verify(&template, &text(lines), &BTreeMap::new());
+        warnings(&warned.unwrap())
     };
     assert_eq!(
-        warned("X-Conflicts=a\nPrefer=a=b\nPriority="),
-        [
-            "web.container:4: X-Conflicts= is not honoured yet: the unit runs on this host",
-            "web.container:5: Prefer= is not honoured yet: the unit runs on this host",
-        ]
+        warned("X-Conflicts=a\nReplicas=3\nPriority="),
+        ["web@.container:5: Replicas= is not honoured yet: instances are started by name"]
     );
+    assert_eq!(warned("Replicas="), [""; 0]);
     for group in keys_not_yet::CHECKED_ONLY {
         for key in group.names.split_whitespace() {
             let found = keys::find(group.section, key);

@@ -104,7 +104,7 @@ fn every_fault_is_told_with_file_line_key_and_what_is_allowed() {
 #[test]
 fn keys_without_effect_are_warnings_that_name_the_consequence() {
     let text = "[Container]\nImage=a\nPidLimit=3\nTmpfs=/x\nX-Mine=1\nMemoryMax=1G\nZzz=1\n\
-                [Foo]\nA=1\n[X-Mine]\nB=2\n[X-Fleet]\nGlobal=true\n[Unit]\nAfter=db.container\n";
+                [Foo]\nA=1\n[X-Mine]\nB=2\n[X-Fleet]\nSelector=true\n[Unit]\nAfter=db.container\n";
     let loaded = load(&name("web.container"), text, &BTreeMap::new(), &host()).unwrap();
     assert_eq!(
         warnings(&loaded.warnings),
@@ -116,7 +116,7 @@ fn keys_without_effect_are_warnings_that_name_the_consequence() {
              to [Service])",
             "web.container:7: Zzz= is no key of [Container] and is passed over",
             "web.container:8: [Foo] is no section of a .container and is passed over",
-            "web.container:13: Global= is not honoured yet: the unit runs on this host",
+            "web.container:13: Selector= is not honoured yet: the unit runs on this host",
             "web.container:15: After=db.container: not honoured yet: the unit does not wait for \
              db.container",
         ]
