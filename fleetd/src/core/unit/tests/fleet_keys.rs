@@ -292,7 +292,7 @@ fn what_has_no_effect_is_told() {
 fn keys_that_are_only_checked_so_far_say_so() {
     let warned = |lines: &str| {
         let template = name("web@.container");
-        let warned = verify(&template, &text(lines), &BTreeMap::new());
+        let warned = placement::verify(&template, &text(lines), &BTreeMap::new());
         warnings(&warned.unwrap())
     };
     assert_eq!(
