@@ -1,7 +1,7 @@
 //! Places on the hosts of a fleet; here it has one.
 
 use crate::host::{Host, needs, on_host};
-use fleetd_api::{Active, ChangeMachine, Machine, Verdict, Why};
+use fleetd_api::{Active, ChangeMachine, Machine, Scale, Verdict, Why};
 use flotilla_tests::require;
 
 fn machine(host: &Host) -> Machine {
@@ -103,4 +103,35 @@ fn who_asks_for_more_than_there_is_is_told_how_much_there_is() {
     let message = host.client().unit("big.container").state.message.unwrap();
     assert!(message.contains("memory: needs 900 TiB, at most "), "{message}");
     assert!(message.contains("(ask for at most "), "{message}");
+}
+
+#[test]
+fn a_template_is_started_scaled_and_destroyed_as_a_whole() {
+    require!(needs());
+    let host = Host::new();
+    let text = "[Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=none\n\
+                [X-Fleet]\nReplicas=2\n";
+    host.client().launch("web@.container", text).unwrap();
+    for name in ["web@1.container", "web@2.container"] {
+        let unit = host.client().wait_active(name);
+        assert_eq!(unit.made_from.as_deref(), Some("web@.container"));
+    }
+    let first = host.client().unit("web@1.container").state.pid;
+    let scale = |replicas: u32| {
+        let body = serde_json::to_vec(&Scale { replicas }).unwrap();
+        host.client().ask("PUT", "/v1/units/web@.container/replicas", &body).unwrap()
+    };
+    assert_eq!(scale(3).status, 200);
+    host.client().wait_active("web@3.container");
+    assert_eq!(host.client().unit("web@1.container").state.pid, first);
+    // What the fleet has made is changed with its template.
+    let problem = host.client().destroy("web@2.container").unwrap_err();
+    assert!(problem.message.contains("it is one of the Replicas= of web@.container"), "{problem}");
+    scale(1);
+    host.eventually("one is left", |host| Host::names(&host.run_dir().join("runs")).len() == 1);
+    assert_eq!(host.client().unit("web@1.container").state.pid, first);
+    assert_eq!(scale(20_000).status, 400);
+    host.client().destroy("web@.container").unwrap();
+    host.eventually("all have gone", |host| host.client().units().is_empty());
+    host.assert_clear();
 }

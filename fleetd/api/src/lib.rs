@@ -10,6 +10,7 @@
 //! | `PUT /v1/units/NAME` | [`Submit`] | 201 new, 200 replaced or same; 409 it differs and `replace` is false |
 //! | `DELETE /v1/units/NAME` | | 200 [`Accepted`]; stops it first |
 //! | `PUT /v1/units/NAME/desired` | [`Desire`] | 200 [`Accepted`] |
+//! | `PUT /v1/units/NAME/replicas` | [`Scale`] | 200 [`Accepted`]; of a template |
 //! | `POST /v1/units/NAME/restart` | | 200 [`Accepted`] |
 //! | `GET /v1/units/NAME/why` | | [`Why`] |
 //! | `GET /v1/machines` | | list of [`Machine`] |
@@ -39,8 +40,8 @@ pub use machine::{ChangeMachine, Machine, Version};
 pub use name::{BadUnitName, UnitName};
 pub use problem::{Problem, ProblemKind};
 pub use unit::{
-    Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, StepTime, Submit, Unit,
-    UnitState, Warning,
+    Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, Scale, StepTime,
+    Submit, Unit, UnitState, Warning,
 };
 pub use why::{Verdict, Why, WhyMachine, WhyPlace};
 

@@ -36,6 +36,13 @@ pub struct Desire {
     pub desired: DesiredState,
 }
 
+/// How many instances a template is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    pub replicas: u32,
+}
+
 /// A change was decided; its effects follow as events after `index`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
@@ -66,6 +73,12 @@ pub struct Unit {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drop_ins: BTreeMap<String, String>,
     pub desired: DesiredState,
+    /// Of a template: how many instances it is to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// The template that the fleet has made it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
     pub state: UnitState,
     #[serde(default)]
     pub warnings: Vec<Warning>,

@@ -73,6 +73,9 @@ Ctrl-C ends the waiting, not the start.")]
     ListUnitFiles(TableFlags),
     /// Hosts of the fleet
     ListMachines(TableFlags),
+    /// Say how many instances of a template there are
+    #[command(after_help = "Example: fleetctl scale web@ 5")]
+    Scale(Scale),
     /// Why a unit is on its host, or on none
     Why(Units),
     /// Give hosts no new units
@@ -111,6 +114,17 @@ pub(crate) struct Units {
     /// Names of units or globs
     #[arg(required = true, value_name = "UNIT")]
     pub units: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scale {
+    /// A template: web@.container, or web@
+    #[arg(value_name = "TEMPLATE")]
+    pub template: String,
+    #[arg(value_name = "N")]
+    pub replicas: u32,
+    #[command(flatten)]
+    pub blocking: Blocking,
 }
 
 #[derive(Debug, Args)]

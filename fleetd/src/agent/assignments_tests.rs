@@ -31,6 +31,8 @@ fn set(index: u64, unit: &str) -> AssignmentSet {
         start: 1,
         restart: 0,
         destroyed: false,
+        made_from: None,
+        replicas: None,
     });
     AssignmentSet {
         machine: A,

@@ -1,10 +1,10 @@
 //! The leader's own decisions: places for units, as soon as something has changed.
 
 use super::{Consensus, Decision, Error};
-use crate::core::cluster::{self, Observed};
+use crate::core::cluster::{self, Files, Observed};
 use crate::core::decided::{Command, Entry, Outcome, Refusal};
 use crate::core::schedule::{self, Options, Unplaced};
-use crate::core::unit::{self, UnitName};
+use crate::core::unit::{UnitName, placement};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,17 +28,15 @@ pub async fn lead(
     settled: watch::Sender<Settled>,
 ) {
     let mut changes = consensus.changes();
-    let mut asks = Asks::default();
+    let mut files = Read::default();
     loop {
         let decided = changes.borrow_and_update().clone();
         let seen = observed.borrow_and_update().clone();
-        let next = cluster::next(&decided, &seen, Options::default(), &mut |name, entry| {
-            asks.of(name, entry)
-        });
+        let next = cluster::next(&decided, &seen, Options::default(), &mut files);
         let unplaced = Arc::new(next.unplaced);
         if next.commands.is_empty() {
             settled.send_replace(Settled { index: decided.index, unplaced });
-            asks.forget(|name| decided.units.contains_key(name));
+            files.forget(|name| decided.units.contains_key(name));
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = observed.changed() => if changed.is_err() { return },
@@ -68,30 +66,52 @@ pub async fn lead(
     }
 }
 
-/// What units ask for, read once from each file.
+/// What unit files say, each read once.
 #[derive(Default)]
-pub struct Asks(HashMap<String, (String, schedule::Unit)>);
+pub struct Read(HashMap<String, Known>);
 
-impl Asks {
-    pub fn of(&mut self, name: &str, entry: &Entry) -> schedule::Unit {
-        match self.0.get(name) {
-            Some((hash, asks)) if *hash == entry.hash => asks.clone(),
-            _ => {
-                let asks = read(name, entry);
-                self.0.insert(name.to_owned(), (entry.hash.clone(), asks.clone()));
-                asks
-            }
+struct Known {
+    hash: String,
+    asks: schedule::Unit,
+    replicas: Option<u32>,
+}
+
+impl Read {
+    fn known(&mut self, name: &str, entry: &Entry) -> &Known {
+        let known = self.0.entry(name.to_owned()).or_insert_with(|| read(name, entry));
+        if known.hash != entry.hash {
+            *known = read(name, entry);
         }
+        known
     }
 
-    fn forget(&mut self, known: impl Fn(&str) -> bool) {
-        self.0.retain(|name, _| known(name));
+    fn forget(&mut self, is_known: impl Fn(&str) -> bool) {
+        self.0.retain(|name, _| is_known(name));
+    }
+}
+
+impl Files for Read {
+    fn asks(&mut self, name: &str, entry: &Entry) -> schedule::Unit {
+        self.known(name, entry).asks.clone()
+    }
+
+    fn replicas(&mut self, name: &str, entry: &Entry) -> Option<u32> {
+        self.known(name, entry).replicas
     }
 }
 
 /// A file that cannot be read asks for nothing: the host that it comes to says what is wrong with it.
-fn read(name: &str, entry: &Entry) -> schedule::Unit {
-    let name = UnitName::new(name).ok();
-    let asks = name.map(|name| unit::placement::placement(&name, &entry.text, &entry.drop_ins));
-    asks.and_then(Result::ok).unwrap_or_default()
+fn read(name: &str, entry: &Entry) -> Known {
+    let hash = entry.hash.clone();
+    let (mut asks, mut replicas) = (schedule::Unit::default(), None);
+    if let Ok(name) = UnitName::new(name) {
+        if name.is_template() {
+            let says = placement::replicas(&name, &entry.text, &entry.drop_ins);
+            replicas = says.ok().flatten();
+        } else {
+            let says = placement::placement(&name, &entry.text, &entry.drop_ins);
+            asks = says.unwrap_or_default();
+        }
+    }
+    Known { hash, asks, replicas }
 }

@@ -31,6 +31,7 @@ fn submit(unit: &str, text: &str) -> Command {
         hash: "abc".to_owned(),
         replace: false,
         desired: Some(DesiredState::Launched),
+        made_from: None,
     };
     submit.into()
 }

@@ -55,6 +55,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/units", get(units::list))
         .route("/v1/units/{name}", get(units::show).put(units::submit).delete(units::destroy))
         .route("/v1/units/{name}/desired", put(units::desire))
+        .route("/v1/units/{name}/replicas", put(units::scale))
         .route("/v1/units/{name}/restart", post(units::restart))
         .route("/v1/units/{name}/why", get(why::show))
         .route("/v1/units/{name}/logs", get(logs::lines))

@@ -5,14 +5,14 @@ use super::{Api, Shared};
 use crate::consensus::Decision;
 use crate::core::decided::unit::Command;
 use crate::core::decided::{Entry, Outcome};
-use crate::core::unit;
+use crate::core::unit::{self, placement};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use fleetd_api::{
-    Accepted, Active, Desire, DesiredState, EventKind, MAX_UNIT_FILE, Problem, ProblemKind, Submit,
-    Unit, UnitName, UnitState, Warning,
+    Accepted, Active, Desire, DesiredState, EventKind, MAX_UNIT_FILE, Problem, ProblemKind, Scale,
+    Submit, Unit, UnitName, UnitState, Warning,
 };
 use std::time::Duration;
 
@@ -48,7 +48,9 @@ pub(super) async fn submit(
     }
     let host = &api.context.host;
     let read = if name.is_template() {
-        if submit.desired.is_some_and(|desired| desired != DesiredState::Inactive) {
+        let started = submit.desired.is_some_and(|desired| desired != DesiredState::Inactive);
+        let says = placement::replicas(&name, &submit.text, &submit.drop_ins).ok().flatten();
+        if started && says.is_none() && scaled(&api, &name).is_none() {
             return Err(template(&name));
         }
         unit::check_template(&name, &submit.text, &submit.drop_ins, host)
@@ -64,6 +66,7 @@ pub(super) async fn submit(
         drop_ins: submit.drop_ins,
         replace: submit.replace,
         desired,
+        made_from: None,
     };
     let (decision, mut accepted) = decide(&api, command).await?;
     accepted.warnings = warnings;
@@ -79,9 +82,10 @@ pub(super) async fn desire(
 ) -> Result<Json<Accepted>> {
     let name = checked(&name)?;
     let Json(Desire { desired }) = body?;
-    if name.is_template() && desired != DesiredState::Inactive {
+    if name.is_template() && desired != DesiredState::Inactive && replicas(&api, &name).is_none() {
         return Err(template(&name));
     }
+    not_made(&api, &name)?;
     let command = Command::Desire { unit: name.to_string(), desired };
     Ok(Json(decide(&api, command).await?.1))
 }
@@ -91,7 +95,7 @@ pub(super) async fn restart(
     Path(name): Path<String>,
 ) -> Result<Json<Accepted>> {
     let name = checked(&name)?;
-    if name.is_template() {
+    if name.is_template() && replicas(&api, &name).is_none() {
         return Err(template(&name));
     }
     Ok(Json(decide(&api, Command::Restart { unit: name.to_string() }).await?.1))
@@ -102,7 +106,54 @@ pub(super) async fn destroy(
     Path(name): Path<String>,
 ) -> Result<Json<Accepted>> {
     let name = checked(&name)?;
+    not_made(&api, &name)?;
     Ok(Json(decide(&api, Command::Destroy { unit: name.to_string() }).await?.1))
+}
+
+/// The most instances of a template.
+const MOST_REPLICAS: u32 = 10_000;
+
+pub(super) async fn scale(
+    State(api): Shared,
+    Path(name): Path<String>,
+    body: std::result::Result<Json<Scale>, JsonRejection>,
+) -> Result<Json<Accepted>> {
+    let name = checked(&name)?;
+    let Json(Scale { replicas }) = body?;
+    let invalid = |text: String| Err(Problem::new(ProblemKind::Invalid, text).into());
+    if !name.is_template() {
+        return invalid(format!("scale {name}: it is no template"));
+    }
+    if replicas > MOST_REPLICAS {
+        return invalid(format!("scale {name}: {replicas} are more than {MOST_REPLICAS}"));
+    }
+    let command = Command::Scale { unit: name.to_string(), replicas };
+    Ok(Json(decide(&api, command).await?.1))
+}
+
+/// How many instances a template that is known is to have.
+fn replicas(api: &Api, name: &UnitName) -> Option<u32> {
+    let decided = api.consensus.decided();
+    replicas_of(name, decided.units.get(name.as_str())?)
+}
+
+fn replicas_of(name: &UnitName, entry: &Entry) -> Option<u32> {
+    let says = || placement::replicas(name, &entry.text, &entry.drop_ins).ok().flatten();
+    entry.replicas.or_else(says)
+}
+
+/// What was said beside the file.
+fn scaled(api: &Api, name: &UnitName) -> Option<u32> {
+    api.consensus.decided().units.get(name.as_str())?.replicas
+}
+
+/// What the fleet has made goes with its template: alone it would come back.
+fn not_made(api: &Api, name: &UnitName) -> Result<()> {
+    let decided = api.consensus.decided();
+    let from = decided.units.get(name.as_str()).and_then(|entry| entry.made_from.clone());
+    let Some(from) = from else { return Ok(()) };
+    let text = format!("change {name}: it is one of the Replicas= of {from}");
+    Err(Problem::new(ProblemKind::Conflict, text).hint(format!("fleetctl scale {from} N")).into())
 }
 
 /// Decides, tells of it, and waits until the agent has seen it, so that whoever looks next does not
@@ -166,6 +217,11 @@ fn unit(api: &Api, name: &str, entry: &Entry, whole: bool) -> Unit {
         text: whole.then(|| entry.text.clone()),
         drop_ins: if whole { entry.drop_ins.clone() } else { Default::default() },
         desired: entry.desired,
+        replicas: UnitName::new(name)
+            .ok()
+            .filter(UnitName::is_template)
+            .and_then(|name| replicas_of(&name, entry)),
+        made_from: entry.made_from.clone(),
         state: api.agent.board.get(name).unwrap_or_else(|| unseen(api, name, entry)),
         warnings,
     }

@@ -3,7 +3,7 @@
 use super::problem::Result;
 use super::units::{checked, unknown};
 use super::{Api, Shared};
-use crate::consensus::leader::Asks;
+use crate::consensus::leader::Read;
 use crate::core::cluster;
 use crate::core::schedule::{self, Options};
 use axum::Json;
@@ -18,10 +18,8 @@ pub(super) async fn show(State(api): Shared, Path(name): Path<String>) -> Result
 fn why(api: &Api, unit: &str) -> Option<Why> {
     let decided = api.consensus.decided();
     let observed = api.observed.borrow().clone();
-    let mut asks = Asks::default();
-    let mut asks = |name: &str, entry: &_| asks.of(name, entry);
-    let options = Options::default();
-    let (found, unplaced) = cluster::why(&decided, &observed, options, &mut asks, unit)?;
+    let (options, mut files) = (Options::default(), Read::default());
+    let (found, unplaced) = cluster::why(&decided, &observed, options, &mut files, unit)?;
     let places = decided.places.get(unit).map(|places| places.as_slice()).unwrap_or_default();
     let place = |place: &crate::core::decided::Place| WhyPlace {
         machine: place.machine.to_string(),

@@ -35,6 +35,8 @@ fn entry() -> Arc<Entry> {
         start: 7,
         restart: 0,
         destroyed: false,
+        made_from: None,
+        replicas: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::follow::{self, Job};
 use super::submit::Wanted;
-use super::{Context, report};
+use super::{Context, report, scale};
 use crate::cli::Change;
 use crate::failure::Failure;
 use crate::names;
@@ -33,11 +33,6 @@ pub(super) async fn run(
     let mut wanted: Vec<Wanted> = Vec::new();
     for argument in &arguments {
         let unit = Wanted::find(context, argument, &known).await?;
-        if unit.name.is_template() {
-            let example = format!("{}@1", unit.name.prefix());
-            return Err(Failure::new(format!("{verb} {}: it is a template", unit.name))
-                .hint(format!("name an instance: fleetctl {verb} {example}")));
-        }
         if !wanted.iter().any(|other| other.name == unit.name) {
             wanted.push(unit);
         }
@@ -52,7 +47,16 @@ pub(super) async fn run(
         let mut job = Job::new(unit.name.as_str(), goal);
         let accepted = unit.submit(context, flags.replace, Some(desired)).await?;
         job.index = accepted.map_or(0, |accepted| accepted.index);
-        jobs.push(job);
+        if unit.name.is_template() {
+            let template = context.unit(unit.name.as_str()).await?;
+            let count = template.and_then(|template| template.replicas).unwrap_or(0);
+            jobs.extend(
+                scale::instances(unit.name.as_str(), count)
+                    .map(|name| Job::after(job.index, &name, job.watch.goal.clone())),
+            );
+        } else {
+            jobs.push(job);
+        }
     }
     if flags.blocking.no_block {
         return report::triggered(context, &jobs, verb);

@@ -47,6 +47,11 @@ impl Job {
         }
     }
 
+    /// For effects of a change that was decided already.
+    pub(super) fn after(index: u64, unit: &str, goal: Goal) -> Self {
+        Self { index, ..Self::new(unit, goal) }
+    }
+
     fn waits(&self) -> bool {
         self.watch.verdict == Verdict::Waiting
     }

@@ -39,6 +39,9 @@ pub(super) async fn run(context: &Context, flags: &TableFlags) -> Result<u8, Fai
 
 /// A file that was only submitted is `list-unit-files`' matter.
 fn is_somewhere(unit: &Unit) -> bool {
+    if unit.replicas.is_some() {
+        return false;
+    }
     unit.desired != DesiredState::Inactive
         || unit.state.current != DesiredState::Inactive
         || unit.state.active != Active::Inactive

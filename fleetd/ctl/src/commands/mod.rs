@@ -12,6 +12,7 @@ mod list_units;
 mod logs;
 mod machine;
 mod report;
+mod scale;
 mod status;
 mod stop;
 mod submit;
@@ -52,6 +53,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Command::ListUnits(flags) => list_units::run(&context, &flags).await,
         Command::ListUnitFiles(flags) => list_unit_files::run(&context, &flags).await,
         Command::ListMachines(flags) => list_machines::run(&context, &flags).await,
+        Command::Scale(flags) => scale::run(&context, &flags).await,
         Command::Why(flags) => why::run(&context, &flags).await,
         Command::Cordon(flags) => machine::cordon(&context, &flags, true).await,
         Command::Uncordon(flags) => machine::cordon(&context, &flags, false).await,

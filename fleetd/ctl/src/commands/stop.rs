@@ -17,12 +17,27 @@ pub(super) async fn run(context: &Context, flags: &Wait, goal: Goal) -> Result<u
     };
     let known = context.units().await?;
     let units = names::select(&flags.units, &known)?;
+    let of = |template: &Unit| {
+        let name = template.name.clone();
+        known.iter().filter(move |unit| unit.made_from.as_ref() == Some(&name))
+    };
     if let Goal::Restarted { .. } = goal {
-        return one_by_one(context, flags, &units).await;
+        let each = |unit: &'_ Unit| unit.replicas.is_none();
+        let all = units.iter().flat_map(|unit| of(unit).chain(Some(*unit))).filter(|u| each(u));
+        return one_by_one(context, flags, &all.collect::<Vec<_>>()).await;
     }
     let mut jobs = Vec::new();
-    for unit in units {
-        jobs.push(ask(context, unit, goal.clone()).await?);
+    for unit in &units {
+        // What goes with its template is not asked alone.
+        if units.iter().any(|other| unit.made_from.as_ref() == Some(&other.name)) {
+            continue;
+        }
+        let job = ask(context, unit, goal.clone()).await?;
+        jobs.extend(of(unit).map(|one| Job::after(job.index, &one.name, goal.clone())));
+        // A template has no state of its own, only a file.
+        if unit.replicas.is_none() || goal == Goal::Destroyed {
+            jobs.push(job);
+        }
     }
     if flags.blocking.no_block {
         return report::triggered(context, &jobs, verb);

@@ -1,5 +1,6 @@
 //! What the scheduler is told, from what was decided and what is observed.
 
+use super::replicas::is_template;
 use super::{Observed, Seen};
 use crate::core::decided::{Decided, Entry, Machine, Place};
 use crate::core::schedule::{Assignment, Fleet, Host, Resources, Unit};
@@ -18,7 +19,7 @@ pub(super) fn fleet(
     let mut fleet = Fleet { hosts: hosts.collect(), ..Fleet::default() };
     for (name, entry) in &decided.units {
         let places = decided.places.get(name).map(|places| places.as_slice()).unwrap_or_default();
-        let wanted = entry.wants_place();
+        let wanted = entry.wants_place() && !is_template(name);
         // What is not wanted keeps what it has until it has ended, and gets nothing else.
         let held = (!wanted).then(|| places.first().map(|place| place.machine)).flatten();
         if !wanted && held.is_none() {

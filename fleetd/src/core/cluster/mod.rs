@@ -4,6 +4,7 @@
 //! fit the other, and says which units have no place.
 
 mod fleet;
+mod replicas;
 
 use crate::core::decided::{Command, Decided, Entry, place, unit};
 use crate::core::machine_id::MachineId;
@@ -47,13 +48,27 @@ pub struct Next {
     pub unplaced: Vec<Unplaced>,
 }
 
-/// `asks`: what a unit needs of its host.
+/// What the file of a unit says.
+pub trait Files {
+    /// What it asks of its host.
+    fn asks(&mut self, name: &str, entry: &Entry) -> schedule::Unit;
+    /// Of a template: how many instances.
+    fn replicas(&mut self, name: &str, entry: &Entry) -> Option<u32>;
+}
+
 pub fn next(
     decided: &Decided,
     observed: &Observed,
     options: Options,
-    asks: &mut impl FnMut(&str, &Entry) -> schedule::Unit,
+    files: &mut impl Files,
 ) -> Next {
+    let instances = replicas::instances(decided, &mut |name, entry| files.replicas(name, entry));
+    if !instances.is_empty() {
+        // They get their places with the next look.
+        let commands = instances.into_iter().map(Command::from).collect();
+        return Next { commands, unplaced: Vec::new() };
+    }
+    let asks = &mut |name: &str, entry: &Entry| files.asks(name, entry);
     let fleet = fleet::fleet(decided, observed, asks);
     let mut plan = schedule::place(&fleet, options);
     // Who goes and when is said below.
@@ -75,9 +90,10 @@ pub fn why(
     decided: &Decided,
     observed: &Observed,
     options: Options,
-    asks: &mut impl FnMut(&str, &Entry) -> schedule::Unit,
+    files: &mut impl Files,
     unit: &str,
 ) -> Option<(schedule::Why, Option<Unplaced>)> {
+    let asks = &mut |name: &str, entry: &Entry| files.asks(name, entry);
     let entry = decided.units.get(unit)?;
     let mut fleet = fleet::fleet(decided, observed, asks);
     // Of one that is not wanted it is said where it would go.

@@ -25,6 +25,7 @@ fn want(name: &str, desired: DesiredState) -> Command {
         hash: name.to_owned(),
         replace: false,
         desired: Some(desired),
+        made_from: None,
     };
     submit.into()
 }
@@ -35,10 +36,38 @@ fn seen() -> Seen {
     Seen { alive: true, facts, ..Seen::default() }
 }
 
+/// Files that ask for nothing; templates for as many instances as their names say: `three@.container`.
+struct Plain;
+
+impl Files for Plain {
+    fn asks(&mut self, _: &str, _: &Entry) -> schedule::Unit {
+        schedule::Unit::default()
+    }
+
+    fn replicas(&mut self, name: &str, _: &Entry) -> Option<u32> {
+        name.starts_with("three").then_some(3)
+    }
+}
+
+/// Every unit has this port.
+struct OnePort;
+
+impl Files for OnePort {
+    fn asks(&mut self, _: &str, _: &Entry) -> schedule::Unit {
+        let port =
+            schedule::HostPort { protocol: schedule::Protocol::Tcp, address: None, port: 80 };
+        schedule::Unit { ports: vec![port], ..schedule::Unit::default() }
+    }
+
+    fn replicas(&mut self, _: &str, _: &Entry) -> Option<u32> {
+        None
+    }
+}
+
 /// Decides until nothing is left to decide; a host obeys at once and runs nothing.
 fn settle(decided: &mut Decided, observed: &Observed) -> Vec<Unplaced> {
     for _ in 0..10 {
-        let next = next(decided, observed, Options::default(), &mut |_, _| Default::default());
+        let next = next(decided, observed, Options::default(), &mut Plain);
         if next.commands.is_empty() {
             return next.unplaced;
         }
@@ -136,17 +165,10 @@ fn a_destroyed_unit_goes_when_nothing_of_it_runs_or_its_host_is_lost() {
 fn a_port_is_free_when_the_one_who_had_it_has_ended() {
     let launch = |name| want(name, DesiredState::Launched);
     let mut decided = decided([join(A), launch("a.container"), launch("b.container")]);
-    let port = crate::core::schedule::HostPort {
-        protocol: crate::core::schedule::Protocol::Tcp,
-        address: None,
-        port: 80,
-    };
-    let mut asks =
-        |_: &str, _: &Entry| schedule::Unit { ports: vec![port], ..schedule::Unit::default() };
     let runs = BTreeSet::from(["a.container".to_owned()]);
     let mut observed = Observed { machines: [(A, Seen { obeys: 99, runs, ..seen() })].into() };
-    let mut step = |decided: &mut Decided, observed: &Observed| {
-        let next = next(decided, observed, Options::default(), &mut asks);
+    let step = |decided: &mut Decided, observed: &Observed| {
+        let next = next(decided, observed, Options::default(), &mut OnePort);
         decided.apply(&Command::All(next.commands)).unwrap();
         next.unplaced.len()
     };
@@ -170,4 +192,53 @@ fn a_port_is_free_when_the_one_who_had_it_has_ended() {
         assert_eq!(step(&mut decided, &observed), 0);
         assert_eq!(places(&decided, other), [A]);
     }
+}
+
+/// Names of units that are there and not on their way out.
+fn units(decided: &Decided) -> Vec<&str> {
+    let there = decided.units.iter().filter(|(_, entry)| !entry.destroyed);
+    there.map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn a_template_has_as_many_instances_as_it_asks_for_and_they_follow_it() {
+    let template = "three@.container";
+    let mut decided = decided([join(A), want(template, DesiredState::Inactive)]);
+    let observed = Observed { machines: [(A, Seen { obeys: 99, ..seen() })].into() };
+    settle(&mut decided, &observed);
+    assert_eq!(units(&decided), [template], "it was never started");
+    let act = |decided: &mut Decided, command: unit::Command| {
+        decided.apply(&command.into()).unwrap();
+        settle(decided, &observed);
+    };
+    let unit = || template.to_owned();
+    act(&mut decided, unit::Command::Desire { unit: unit(), desired: DesiredState::Launched });
+    let three = ["three@.container", "three@1.container", "three@2.container", "three@3.container"];
+    assert_eq!(units(&decided), three);
+    assert_eq!(places(&decided, "three@2.container"), [A]);
+    assert_eq!(places(&decided, template), []);
+    act(&mut decided, unit::Command::Scale { unit: unit(), replicas: 1 });
+    assert_eq!(units(&decided), three[..2]);
+    act(&mut decided, unit::Command::Scale { unit: unit(), replicas: 3 });
+    let before = decided.units["three@3.container"].restart;
+    act(&mut decided, unit::Command::Restart { unit: unit() });
+    assert!(decided.units["three@3.container"].restart > before);
+    act(&mut decided, unit::Command::Desire { unit: unit(), desired: DesiredState::Loaded });
+    assert_eq!(decided.units["three@1.container"].desired, DesiredState::Loaded);
+    act(&mut decided, unit::Command::Destroy { unit: unit() });
+    assert_eq!(units(&decided), [""; 0]);
+}
+
+#[test]
+fn an_instance_that_somebody_handed_over_is_theirs() {
+    let own = want("three@2.container", DesiredState::Loaded);
+    let template = want("three@.container", DesiredState::Launched);
+    let mut decided = decided([join(A), own, template]);
+    let observed = Observed { machines: [(A, Seen { obeys: 99, ..seen() })].into() };
+    settle(&mut decided, &observed);
+    assert_eq!(decided.units["three@2.container"].desired, DesiredState::Loaded);
+    let destroy = unit::Command::Destroy { unit: "three@.container".to_owned() };
+    decided.apply(&destroy.into()).unwrap();
+    settle(&mut decided, &observed);
+    assert_eq!(units(&decided), ["three@2.container"]);
 }

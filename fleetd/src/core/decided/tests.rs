@@ -12,6 +12,7 @@ fn submit(text: &str, replace: bool, desired: Option<DesiredState>) -> Command {
         hash: format!("hash of {text}"),
         replace,
         desired,
+        made_from: None,
     };
     submit.into()
 }

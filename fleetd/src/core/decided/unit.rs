@@ -22,6 +22,12 @@ pub struct Entry {
     /// It is gone as soon as nothing of it runs.
     #[serde(default)]
     pub destroyed: bool,
+    /// The template that the fleet has made it from, by its `Replicas=`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
+    /// Of a template: how many instances, in place of what its file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
 }
 
 impl Entry {
@@ -35,6 +41,8 @@ impl Entry {
             start: 0,
             restart: 0,
             destroyed: false,
+            made_from: None,
+            replicas: None,
         }
     }
 
@@ -57,6 +65,14 @@ pub enum Command {
         replace: bool,
         #[serde(default)]
         desired: Option<DesiredState>,
+        /// [`Entry::made_from`]; none: somebody has handed it over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_from: Option<String>,
+    },
+    /// Of a template: so many instances from now on.
+    Scale {
+        unit: String,
+        replicas: u32,
     },
     Desire {
         unit: String,
@@ -78,6 +94,7 @@ impl Command {
     pub fn unit(&self) -> &str {
         match self {
             Self::Submit { unit, .. }
+            | Self::Scale { unit, .. }
             | Self::Desire { unit, .. }
             | Self::Restart { unit }
             | Self::Destroy { unit }
@@ -104,11 +121,13 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
     let unknown = || Refusal::Unknown { unit: unit.clone() };
     let living = || known.as_deref().filter(|entry| !entry.destroyed).ok_or_else(unknown);
     let entry = match command {
-        Command::Submit { text, drop_ins, hash, replace, desired, .. } => {
+        Command::Submit { text, drop_ins, hash, replace, desired, made_from, .. } => {
             let file = (text, drop_ins, hash);
-            submit(known.as_deref(), file, *replace, *desired, index)
-                .ok_or(Refusal::Differs { unit: unit.clone() })?
+            let entry = submit(known.as_deref(), file, *replace, *desired, index)
+                .ok_or(Refusal::Differs { unit: unit.clone() })?;
+            Entry { made_from: made_from.clone(), ..entry }
         }
+        Command::Scale { replicas, .. } => Entry { replicas: Some(*replicas), ..living()?.clone() },
         Command::Desire { desired, .. } => desire(living()?, *desired, index),
         Command::Restart { .. } => {
             let desired = DesiredState::Launched;
@@ -155,8 +174,7 @@ fn submit(
         // One that is on its way out is taken back; what still runs of it is replaced.
         _ => {
             let desired = DesiredState::Inactive;
-            let fresh =
-                Entry { text, drop_ins, hash, desired, start: 0, restart: 0, destroyed: false };
+            let fresh = Entry { text, drop_ins, hash, desired, ..Entry::gone() };
             (fresh, known.is_some())
         }
     };

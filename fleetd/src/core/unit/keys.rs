@@ -3,7 +3,7 @@
 
 use super::assign::{Taken, Value};
 use super::draft::Draft;
-use super::keys_not_yet::{CHECKED_ONLY, NOT_YET, REFUSED};
+use super::keys_not_yet::{NOT_YET, REFUSED};
 
 pub struct Key {
     pub section: &'static str,
@@ -148,14 +148,6 @@ pub fn find(section: &str, name: &str) -> Found {
         Some((_, why)) => Found::NotYet(why),
         None => Found::Unknown,
     }
-}
-
-/// Why a key that is read and checked has no effect so far.
-pub fn checked_only(key: &Key) -> Option<&'static str> {
-    let own = CHECKED_ONLY.iter().filter(|group| group.section == key.section);
-    own.flat_map(|group| group.names.split_whitespace().map(|name| (name, group.why)))
-        .find(|(name, _)| *name == key.name)
-        .map(|(_, why)| why)
 }
 
 /// Every known key: its section and its name.

@@ -1,6 +1,5 @@
 //! Keys of Quadlet, systemd and fleet that are known and have no effect so far, and those that
-//! never will. Honouring one moves its name from here to `keys.rs`; what is read and checked there
-//! already stays listed here until it has its effect.
+//! never will. Honouring one moves its name from here to `keys.rs`.
 
 use super::keys::{CONTAINER, FLEET, INSTALL, SERVICE, UNIT};
 
@@ -84,9 +83,6 @@ pub const NOT_YET: &[NotYet] = &[
     not_yet(FLEET, "Selector Label", "the unit runs on this host"),
     not_yet(FLEET, "Update MaxUnavailable MaxSurge", "a new file takes effect at the next start"),
 ];
-
-/// Keys of `keys.rs` whose values are read and checked, and that have no effect so far.
-pub const CHECKED_ONLY: &[NotYet] = &[not_yet(FLEET, "Replicas", "instances are started by name")];
 
 /// A key that only an engine of its own could honour.
 pub struct Refused {

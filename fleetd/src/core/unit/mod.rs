@@ -201,10 +201,6 @@ impl Reader<'_> {
         let told = |message: String| format!("{written}={}: {message}", syntax::head(raw));
         let warnings = value.warnings.into_inner().into_iter();
         self.warnings.extend(warnings.map(|message| place.warning(told(message))));
-        if let Some(why) = keys::checked_only(key).filter(|_| !raw.is_empty()) {
-            let message = format!("{written}= is not honoured yet: {why}");
-            self.warnings.push(place.warning(message));
-        }
         match taken {
             Ok(()) if raw.is_empty() => self.draft.waiting.retain(|waiting| *waiting != key.name),
             Ok(()) => {}

@@ -35,8 +35,7 @@ fn refused(lines: &str) -> Vec<String> {
 }
 
 fn warned_of(unit: &str, lines: &str) -> Vec<String> {
-    let all = warnings(&verify(&name(unit), &text(lines), &BTreeMap::new()).unwrap());
-    all.into_iter().filter(|warning| !warning.contains("= is not honoured yet: ")).collect()
+    warnings(&verify(&name(unit), &text(lines), &BTreeMap::new()).unwrap())
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -286,26 +285,6 @@ fn what_has_no_effect_is_told() {
           goes on there, and may run elsewhere too"
         ]
     );
-}
-
-#[test]
-fn keys_that_are_only_checked_so_far_say_so() {
-    let warned = |lines: &str| {
-        let template = name("web@.container");
-        let warned = placement::verify(&template, &text(lines), &BTreeMap::new());
-        warnings(&warned.unwrap())
-    };
-    assert_eq!(
-        warned("X-Conflicts=a\nReplicas=3\nPriority="),
-        ["web@.container:5: Replicas= is not honoured yet: instances are started by name"]
-    );
-    assert_eq!(warned("Replicas="), [""; 0]);
-    for group in keys_not_yet::CHECKED_ONLY {
-        for key in group.names.split_whitespace() {
-            let found = keys::find(group.section, key);
-            assert!(matches!(found, keys::Found::Honoured(_)), "{key} is not in the table");
-        }
-    }
 }
 
 #[test]
