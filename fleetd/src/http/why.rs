@@ -8,10 +8,15 @@ use crate::core::cluster;
 use crate::core::schedule::{self, Options};
 use axum::Json;
 use axum::extract::{Path, State};
-use fleetd_api::{Verdict, Why, WhyMachine, WhyPlace};
+use fleetd_api::{Problem, ProblemKind, Verdict, Why, WhyMachine, WhyPlace};
 
 pub(super) async fn show(State(api): Shared, Path(name): Path<String>) -> Result<Json<Why>> {
     let name = checked(&name)?;
+    if name.is_template() {
+        let text = format!("explain {name}: a template has no place");
+        let hint = format!("fleetctl why {}@1", name.prefix());
+        return Err(Problem::new(ProblemKind::Invalid, text).hint(hint).into());
+    }
     why(&api, name.as_str()).map(Json).ok_or_else(|| unknown(&name))
 }
 
