@@ -140,7 +140,7 @@ async fn tell_of_unplaced(context: Arc<Context>, mut settled: watch::Receiver<Se
         let now: BTreeMap<String, String> =
             unplaced.iter().map(|one| (one.unit.clone(), one.to_string())).collect();
         for (unit, why) in now.iter().filter(|(unit, why)| told.get(*unit) != Some(*why)) {
-            let message = format!("waits for a host that takes it: {why}");
+            let message = format!("no host takes it: {why}");
             context.event(unit, EventKind::Step { step: "place".to_owned(), message });
         }
         told = now;

@@ -252,7 +252,7 @@ fn unseen(api: &Api, name: &str, entry: &Entry) -> UnitState {
         health: None,
         restarts: 0,
         last_exit: None,
-        message: unplaced.map(|why| format!("waits for a host that takes it: {why}")),
+        message: unplaced.map(|why| format!("no host takes it: {why}")),
         unenforced: Vec::new(),
         steps: Vec::new(),
     }

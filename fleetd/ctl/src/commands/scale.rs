@@ -20,18 +20,18 @@ pub(super) async fn run(context: &Context, flags: &Flags) -> Result<u8, Failure>
         jobs.push(Job::after(accepted.index, &gone.name, Goal::Destroyed));
     }
     if template.desired == DesiredState::Launched {
-        jobs.extend(
-            instances(&template.name, flags.replicas)
-                .map(|name| Job::after(accepted.index, &name, Goal::Started)),
-        );
+        let is_new = |name: &String| known.iter().all(|unit| unit.name != *name);
+        let new = instances(&template.name, flags.replicas).filter(is_new);
+        jobs.extend(new.map(|name| Job::after(accepted.index, &name, Goal::Started)));
     }
     if flags.blocking.no_block {
         return report::triggered(context, &jobs, "scale");
     }
     let end = follow::until(context, &mut jobs, flags.blocking.block_attempts).await?;
     if jobs.is_empty() && !context.json {
-        let (name, count) = (&template.name, flags.replicas);
-        print(&format!("{name}: {count} instances, once it is started\n"))?;
+        let started = template.desired == DesiredState::Launched;
+        let when = if started { "" } else { ", once it is started" };
+        print(&format!("{}: {} instances{when}\n", template.name, flags.replicas))?;
     }
     report::ended(context, &jobs, "scale", end).await
 }

@@ -2,7 +2,7 @@
 
 use super::amount;
 use super::board::Board;
-use super::fleet::{Host, Unit};
+use super::fleet::{Host, Unit, short};
 use super::host_set::HostSet;
 use super::place::leaving;
 use super::remedy::remedy;
@@ -233,7 +233,7 @@ fn led(board: &Board<'_>, unit: u32, of: &Unit) -> Vec<Check> {
             None => format!("MachineOf={name}: there is no such unit"),
             Some([]) => format!("MachineOf={name}: it has no place itself"),
             Some([host]) => {
-                format!("MachineOf={name}: it is on host {}", board.host_ids[*host as usize])
+                format!("MachineOf={name}: it is on host {}", short(board.host_ids[*host as usize]))
             }
             Some(hosts) => format!("MachineOf={name}: it is on {} other hosts", hosts.len()),
         };
@@ -316,13 +316,13 @@ fn groups(board: &Board<'_>, unit: u32, checks: &[Check]) -> Vec<Group> {
         let text = match check.detail {
             Detail::Plain => check.text.clone(),
             Detail::Mark(mark) => {
-                let id = board.host_ids[first as usize];
+                let id = short(board.host_ids[first as usize]);
                 format!("{} (host {id}: {})", check.text, maker(board, mark, first))
             }
             Detail::Room(kind) => {
                 let most = failing.iter().map(|host| board.free(host)[kind]).max().unwrap_or(0);
                 let nearest = failing.iter().find(|host| board.free(*host)[kind] == most);
-                let id = nearest.map_or("", |host| board.host_ids[host as usize]);
+                let id = nearest.map_or("", |host| short(board.host_ids[host as usize]));
                 let short = amount::of(kind, board.shape(unit).asks[kind] - most);
                 let most = amount::of(kind, most.max(0));
                 let needs = &check.text;

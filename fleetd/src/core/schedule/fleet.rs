@@ -25,6 +25,11 @@ pub struct Resources {
     pub tasks: u64,
 }
 
+/// An id as people write it: the first eight digits of a machine's.
+pub(super) fn short(id: &str) -> &str {
+    id.get(..8).filter(|_| id.len() == 32).unwrap_or(id)
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Host {
     pub metadata: BTreeMap<String, String>,

@@ -1,6 +1,7 @@
 //! What the scheduler answers: changes with their causes, and what has no place with the reasons.
 
 use super::explain::Unplaced;
+use super::fleet::short;
 use super::score::Score;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -85,7 +86,7 @@ impl Change {
         };
         let mut reasons: Vec<String> = cause.iter().map(ToString::to_string).collect();
         if let Some(Arrival { host, score, displaces }) = to {
-            reasons.push(format!("host {host} is the best that fits: {score}"));
+            reasons.push(format!("host {} is the best that fits: {score}", short(host)));
             if !displaces.is_empty() {
                 reasons.push(format!("room is made by {}", displaces.join(", ")));
             }
@@ -102,7 +103,7 @@ impl fmt::Display for Cause {
             Self::Dead => f.write_str("its host is dead"),
             Self::Draining => f.write_str("its host is being drained"),
             Self::Leaving => f.write_str("its host does not keep its units"),
-            Self::Older { newer } => write!(f, "it has a newer place on host {newer}"),
+            Self::Older { newer } => write!(f, "it has a newer place on host {}", short(newer)),
             Self::Refused { reason } => f.write_str(reason),
             Self::Follows { leader } => write!(f, "it follows {leader}, which goes"),
             Self::Preempted { by } => write!(f, "{by} has a higher priority and needs the room"),

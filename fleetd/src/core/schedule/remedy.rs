@@ -3,6 +3,7 @@
 use super::amount;
 use super::board::Board;
 use super::explain::{Check, Rule};
+use super::fleet::short;
 use super::host_set::HostSet;
 
 /// From the easiest change to the hardest.
@@ -98,7 +99,7 @@ fn nearest(board: &Board<'_>, check: &Check, hosts: &HostSet) -> Option<u32> {
 }
 
 fn change(board: &Board<'_>, unit: u32, check: &Check, host: u32) -> String {
-    let id = board.host_ids[host as usize];
+    let id = short(board.host_ids[host as usize]);
     if let Some(kind) = check.resource() {
         let (asks, free) = (board.shape(unit).asks[kind], board.free(host)[kind]);
         let name = ["of cpu time", "of memory", "tasks"][kind];
@@ -116,6 +117,9 @@ fn change(board: &Board<'_>, unit: u32, check: &Check, host: u32) -> String {
         (Rule::Silent, _) => format!("wait until host {id} has said what it has"),
         (Rule::Dead, _) => format!("bring host {id} back"),
         (_, Some(blocker)) => format!("stop or move {blocker} on host {id} ({text})"),
+        (Rule::MachineMetadata, _) => {
+            format!("give host {id} what it lacks (fleetctl set-metadata): {text}")
+        }
         _ => format!("change host {id}, where this alone is in the way: {text}"),
     }
 }
