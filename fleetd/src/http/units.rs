@@ -204,7 +204,7 @@ pub(super) fn unknown(name: &UnitName) -> Answer {
 
 fn template(name: &UnitName) -> Answer {
     let text = format!("start {name}: a template has no instance");
-    let hint = format!("start {}@1.{}", name.prefix(), name.suffix());
+    let hint = format!("start {}@1.{}, or give it Replicas=", name.prefix(), name.suffix());
     Problem::new(ProblemKind::Invalid, text).hint(hint).into()
 }
 

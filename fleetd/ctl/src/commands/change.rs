@@ -33,6 +33,11 @@ pub(super) async fn run(
     let mut wanted: Vec<Wanted> = Vec::new();
     for argument in &arguments {
         let unit = Wanted::find(context, argument, &known).await?;
+        if unit.lacks_an_instance() {
+            let example = format!("{}@1", unit.name.prefix());
+            return Err(Failure::new(format!("{verb} {}: it is a template", unit.name))
+                .hint(format!("name an instance: fleetctl {verb} {example}")));
+        }
         if !wanted.iter().any(|other| other.name == unit.name) {
             wanted.push(unit);
         }

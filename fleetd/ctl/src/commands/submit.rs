@@ -67,6 +67,13 @@ impl Wanted {
         Ok(Self { name, submitted: unit, file })
     }
 
+    /// Whether it is a template of which the fleet makes no instances. Of a file that is handed over
+    /// fleetd says so.
+    pub(super) fn lacks_an_instance(&self) -> bool {
+        let says_none = self.submitted.as_ref().is_some_and(|unit| unit.replicas.is_none());
+        self.name.is_template() && self.file.is_none() && says_none
+    }
+
     /// The first process of the unit's run that a start with `replace` puts an end to.
     pub(super) fn replaced_pid(&self, replace: bool) -> Option<i32> {
         match (&self.file, &self.submitted) {

@@ -161,6 +161,45 @@ fn an_instance_comes_from_its_submitted_template() {
 }
 
 #[test]
+fn a_template_with_replicas_is_started_scaled_and_stopped_with_its_instances() {
+    let of = |name: &str| {
+        let mut unit = unit(name, state(json!({})));
+        unit["made_from"] = json!("web@.container");
+        unit
+    };
+    let mut template = unit("web@.container", state(json!({"current": "inactive"})));
+    template["replicas"] = json!(2);
+    template["desired"] = json!("launched");
+    let listed = json!([template, of("web@1.container"), of("web@2.container")]);
+    let server = Server::new(vec![
+        ("GET /v1/units", Reply::Json(200, listed)),
+        ("GET /v1/units/web@.container", Reply::Json(200, template)),
+        ("PUT /v1/units/web@.container/desired", accepted()),
+        ("PUT /v1/units/web@.container/replicas", accepted()),
+        ("DELETE /v1/units/web@.container", accepted()),
+    ]);
+    let told = |arguments: &[&str]| server.run(arguments).out;
+    let start = "web@1.container start triggered\nweb@2.container start triggered\n";
+    assert_eq!(told(&["start", "--no-block", "web@"]), start);
+    // Those that are there already are not waited for; those that go are.
+    assert_eq!(told(&["scale", "--no-block", "web@", "3"]), "web@3.container scale triggered\n");
+    assert_eq!(told(&["scale", "--no-block", "web@", "1"]), "web@2.container scale triggered\n");
+    assert_eq!(told(&["stop", "--no-block", "web@*"]), start.replace("start", "stop"));
+    assert_eq!(told(&["destroy", "--no-block", "web@"]).lines().count(), 3);
+    let routes: Vec<String> = server.changes().into_iter().map(|(route, _)| route).collect();
+    assert_eq!(
+        routes,
+        [
+            "PUT /v1/units/web@.container/desired",
+            "PUT /v1/units/web@.container/replicas",
+            "PUT /v1/units/web@.container/replicas",
+            "PUT /v1/units/web@.container/desired",
+            "DELETE /v1/units/web@.container",
+        ]
+    );
+}
+
+#[test]
 fn what_is_not_there_is_told_before_anything_changes() {
     let server = starting(Vec::new(), Vec::new());
     server.write("web.container", FILE);
