@@ -9,11 +9,11 @@
 //! | `assignments` | what this host is to run |
 //! | `start`, `prepare` | the start of a run, step by step |
 //! | `clear` | taking away what a run made |
-//! | `adopt` | what an earlier fleetd left |
+//! | `adopt`, `take_over` | what an earlier fleetd left |
 //! | `supervisor`, `network` | the clients of `ocirun supervise` and of netd |
 //! | `launcher`, `cgroup`, `place` | where supervisors start, and where things are kept |
 //! | `health`, `notify` | what a running program says about itself |
-//! | `board` | what is told about units |
+//! | `board`, `sight` | what is told about units, and about the host |
 
 pub mod adopt;
 pub mod assignments;
@@ -30,14 +30,16 @@ pub mod network;
 pub mod notify;
 pub mod place;
 pub mod prepare;
+pub mod sight;
 pub mod start;
 pub mod supervisor;
+pub mod take_over;
 pub mod task;
 pub mod unit;
 
 use crate::core::decided::{AssignmentSet, Entry};
 use crate::core::oci::image::ImageConfig;
-use crate::core::reconcile::{Action, Life, Seen};
+use crate::core::reconcile::{Action, Seen};
 use crate::core::restart::micros;
 use crate::core::run::RunId;
 use crate::core::unit::container::ContainerUnit;
@@ -45,10 +47,10 @@ use board::Board;
 use context::{Context, now};
 use fleetd_api::{DesiredState, EventKind};
 use message::{Message, What};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use take_over::keep_life;
 use task::Task;
 use tokio::sync::{mpsc, watch};
 use unit::{File, Run, Unit};
@@ -81,14 +83,6 @@ pub struct Handle {
     pub progress: watch::Receiver<Progress>,
 }
 
-/// A unit's [`Life`] on disk.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    boot_id: String,
-    unit: String,
-    life: Life,
-}
-
 impl Agent {
     /// `incarnation`: the number of this start of fleetd, for the ids of runs.
     pub fn new(
@@ -104,90 +98,6 @@ impl Agent {
         let agent =
             Self { context, assignments, board, units, machine, incarnation, runs: 0, progress };
         (agent, handle)
-    }
-
-    /// Takes over the runs of an earlier fleetd. Before [`Self::run`].
-    pub async fn adopt(&mut self, found: Vec<adopt::Found>) {
-        let set = self.assignments.borrow().clone();
-        for (name, assigned) in &set.units {
-            let mut unit = Unit::default();
-            unit.life = self.kept_life(name).unwrap_or_default();
-            unit.kept = unit.life.clone();
-            unit.file = Some(File::read(name, &assigned.entry, &self.context.host));
-            self.units.insert(name.clone(), unit);
-        }
-        for found in found {
-            let (unit, order) = (found.record.unit.clone(), found.record.order);
-            self.adopt_run(found).await;
-            // A set that is newer than its start and does not have it says that it is to end.
-            if !set.units.contains_key(&unit)
-                && order <= set.index
-                && let Some(unit) = self.units.get_mut(&unit)
-            {
-                unit.leaves = Some(Arc::new(Entry::gone()));
-            }
-        }
-    }
-
-    async fn adopt_run(&mut self, found: adopt::Found) {
-        let context = self.context.clone();
-        let record = found.record;
-        let state = match found.alive {
-            false => None,
-            true => match adopt::state(&context.place, &context.cgroups, &record.run).await {
-                Ok(state) => state,
-                Err(error) => {
-                    // A supervisor without a voice holds a container that nobody can reach.
-                    tracing::warn!("{error}; it is killed");
-                    None
-                }
-            },
-        };
-        let name = record.unit.clone();
-        if !self.units.contains_key(&name) && record.order > self.assignments.borrow().index {
-            // Absence of data never stops a container.
-            tracing::warn!("adopt {}: unit {name} is not known; it is left running", record.run);
-        }
-        let unit = self.units.entry(name.clone()).or_default();
-        if unit.run.as_ref().is_some_and(|run| matches!(run.seen, Seen::Running { .. })) {
-            tracing::warn!("adopt {}: {name} has another run; this one ends", record.run);
-            tokio::spawn(clear::clear(context, record));
-            return;
-        }
-        let mut run = Run::new(record.run.clone(), record.order);
-        match state {
-            Some(state) if state.status == "running" => {
-                run.pid = Some(state.pid);
-                run.seen = Seen::Running {
-                    order: record.order,
-                    since: state.started,
-                    ready: state.ready,
-                    asked: false,
-                };
-                run.record = Some(Arc::new(record));
-                unit.run = Some(run);
-                self.watch_run(&name);
-            }
-            _ if started(&context, &record.run) => {
-                let place = &context.place;
-                let boot = &context.host.boot_id;
-                let ended = adopt::ended(place, &context.cgroups, boot, &record.run);
-                let limit = Duration::from_secs(1);
-                let (exit, at) = match tokio::time::timeout(limit, ended).await {
-                    Ok(ended) => ended,
-                    Err(_) => (adopt::lost(), now()),
-                };
-                run.seen = Seen::Ended { exit, at };
-                run.record = Some(Arc::new(record));
-                unit.run = Some(run);
-            }
-            _ => {
-                // It never came to run: as if it had not been tried.
-                run.seen = Seen::Clearing;
-                unit.run = Some(run);
-                tokio::spawn(clear::clear(context, record));
-            }
-        }
     }
 
     /// Until fleetd ends.
@@ -403,21 +313,6 @@ impl Agent {
             context.tell(&record.unit, &record.run, What::Ended { exit, at });
         }));
     }
-
-    fn kept_life(&self, name: &str) -> Option<Life> {
-        let bytes = std::fs::read(self.context.place.life(name)).ok()?;
-        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
-        (kept.boot_id == self.context.host.boot_id && kept.unit == name).then_some(kept.life)
-    }
-}
-
-/// Writes a unit's life down; false, and a word in the log, if the disk refuses it.
-fn keep_life(context: &Context, name: &str, life: &Life) -> bool {
-    let (boot_id, unit) = (context.host.boot_id.clone(), name.to_owned());
-    let kept = Kept { boot_id, unit, life: life.clone() };
-    let bytes = serde_json::to_vec(&kept).map_err(|e| e.to_string());
-    let written = bytes.and_then(|b| place::write_whole(&context.place.life(name), &b));
-    written.inspect_err(|error| tracing::warn!("{error}")).is_ok()
 }
 
 /// Asks the run's program to end. The supervisor has the patience; the agent hears of the end.
@@ -456,11 +351,6 @@ fn stop_words(unit: Option<&ContainerUnit>, image: Option<&ImageConfig>) -> (i32
 
 /// systemd's default of `TimeoutStopSec=`.
 const DEFAULT_STOP_MS: u64 = 90_000;
-
-/// Whether the run's program has come to run, whatever became of it.
-fn started(context: &Context, run: &RunId) -> bool {
-    context.place.run(run).join("started.json").exists()
-}
 
 fn absent(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }

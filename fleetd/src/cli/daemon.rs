@@ -7,20 +7,18 @@ use crate::agent::context::{Context, now};
 use crate::agent::launcher::Launcher;
 use crate::agent::network::Network;
 use crate::agent::place::make_private;
-use crate::agent::{Agent, Progress, adopt};
+use crate::agent::{Agent, adopt, sight};
 use crate::consensus::Consensus;
 use crate::consensus::leader::{self, Settled};
-use crate::core::cluster::{Facts, Observed, Seen};
-use crate::core::decided::{self, Command, Decided};
+use crate::consensus::news;
 use crate::core::machine_id::MachineId;
-use crate::core::schedule::Resources;
 use crate::events::Events;
 use crate::http::{self, Api};
 use crate::image;
 use crate::sentence::cause;
 use crate::store::Opened;
 use crate::{host, notify_systemd};
-use fleetd_api::{EventKind, Machine};
+use fleetd_api::Machine;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,10 +74,10 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
         messages,
     });
     let id: MachineId = machine_id.parse()?;
-    join(&consensus, id).await?;
+    consensus.join(id).await.map_err(|e| e.to_string())?;
     let assignments = Assignments::open(&place, id);
     let obeyed = assignments.subscribe().borrow().index;
-    raise(&consensus, obeyed).await?;
+    consensus.rise_above(obeyed).await.map_err(|e| e.to_string())?;
     let (mut agent, handle) =
         Agent::new(context.clone(), assignments.subscribe(), machine_id.clone(), incarnation);
     agent.adopt(found).await;
@@ -88,10 +86,10 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
     let agent = tokio::spawn(agent.run(queue));
     tokio::spawn(assignments.follow(consensus.clone()));
     let (settle, settled) = watch::channel(Settled::default());
-    let observed = observe(id, offers(&context), handle.progress.clone());
+    let observed = sight::of_itself(&context, id, handle.progress.clone());
     tokio::spawn(leader::lead(consensus.clone(), observed.clone(), settle));
-    tokio::spawn(tell_of_ends(context.clone(), consensus.changes()));
-    tokio::spawn(tell_of_unplaced(context.clone(), settled.clone()));
+    tokio::spawn(news::tell_of_ends(context.clone(), consensus.changes()));
+    tokio::spawn(news::tell_of_unplaced(context.clone(), settled.clone()));
     let api = Api { context, consensus, agent: handle, settled, observed, id, machine };
     let api = Arc::new(api);
     // Nobody may ask before what runs is shown. An agent that ended is told of below.
@@ -107,85 +105,6 @@ async fn serve(arguments: &Daemon) -> Result<(), String> {
         ended = agent => Err(format!("the agent ended: {}", reason(ended.map(|()| String::new())))),
         ended = server => Err(format!("the server ended: {}", reason(ended.map(|e| format!("{e:?}"))))),
     }
-}
-
-/// A fleet has at least this host.
-async fn join(consensus: &Consensus, machine: MachineId) -> Result<(), String> {
-    if consensus.decided().machines.contains_key(&machine) {
-        return Ok(());
-    }
-    let join = decided::machine::Command::Join { machine, address: String::new() };
-    consensus.propose(join.into()).await.map(|_| ()).map_err(|e| e.to_string())
-}
-
-/// Units that were destroyed and are gone.
-async fn tell_of_ends(context: Arc<Context>, mut changes: watch::Receiver<Arc<Decided>>) {
-    let mut before = changes.borrow_and_update().clone();
-    while changes.changed().await.is_ok() {
-        let after = changes.borrow_and_update().clone();
-        for name in decided::changed(&before.units, &after.units) {
-            if !after.units.contains_key(&name) {
-                context.event(&name, EventKind::Destroyed);
-            }
-        }
-        before = after;
-    }
-}
-
-/// Units that wait for a host, once for each reason.
-async fn tell_of_unplaced(context: Arc<Context>, mut settled: watch::Receiver<Settled>) {
-    let mut told: BTreeMap<String, String> = BTreeMap::new();
-    while settled.changed().await.is_ok() {
-        let unplaced = settled.borrow_and_update().unplaced.clone();
-        let now: BTreeMap<String, String> =
-            unplaced.iter().map(|one| (one.unit.clone(), one.to_string())).collect();
-        for (unit, why) in now.iter().filter(|(unit, why)| told.get(*unit) != Some(*why)) {
-            let message = format!("no host takes it: {why}");
-            context.event(unit, EventKind::Step { step: "place".to_owned(), message });
-        }
-        told = now;
-    }
-}
-
-/// What units can ask of this host.
-fn offers(context: &Context) -> Facts {
-    let cpu = u64::try_from(context.cpus).unwrap_or(u64::MAX).saturating_mul(1000);
-    let capacity = Resources { cpu, memory: context.host.memory, tasks: context.host.tasks };
-    Facts { capacity, ..Facts::default() }
-}
-
-/// A copy of the database that was put in its place knows less than this host has obeyed: what is
-/// decided from here on is to be newer than that.
-async fn raise(consensus: &Consensus, obeyed: u64) -> Result<(), String> {
-    let known = consensus.decided().index;
-    if obeyed <= known {
-        return Ok(());
-    }
-    tracing::warn!("the database is at {known} and this host at {obeyed}: it holds from here on");
-    let raise = Command::Raise { above: obeyed };
-    consensus.propose(raise).await.map(|_| ()).map_err(|e| e.to_string())
-}
-
-/// What a fleet of one sees: itself.
-fn observe(
-    id: MachineId,
-    facts: Facts,
-    mut progress: watch::Receiver<Progress>,
-) -> watch::Receiver<Arc<Observed>> {
-    let see = move |progress: &Progress| {
-        let Progress { index, runs } = progress.clone();
-        let facts = Some(facts.clone());
-        let seen = Seen { alive: true, lost: false, facts, obeys: index, runs };
-        Arc::new(Observed { machines: [(id, seen)].into() })
-    };
-    let (show, observed) = watch::channel(see(&progress.borrow_and_update()));
-    tokio::spawn(async move {
-        while progress.changed().await.is_ok() {
-            let seen = see(&progress.borrow_and_update());
-            show.send_replace(seen);
-        }
-    });
-    observed
 }
 
 fn reason(ended: Result<String, tokio::task::JoinError>) -> String {

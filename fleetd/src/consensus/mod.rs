@@ -3,12 +3,14 @@
 //! A [`raft`] group decides: a command is in the log of most of its members, on disk, before it
 //! counts, and then changes [`Decided`]. A fleet of one is a group of one. When the disk fails the
 //! group on this host ends and is started again from what is on disk; nothing that was answered is
-//! lost, and what was published does not go back.
+//! lost, and what was published does not go back. What is decided is also the work of its
+//! [`leader`]; [`news`] is what clients hear of it.
 
 pub mod leader;
+pub mod news;
 pub mod raft;
 
-use crate::core::decided::{Command, Decided, Outcome, Refusal};
+use crate::core::decided::{self, Command, Decided, Outcome, Refusal};
 use crate::core::machine_id::MachineId;
 use crate::store::{self, Opened, Store};
 use openraft::error::RaftError;
@@ -96,6 +98,28 @@ impl Consensus {
             Ok(State::Failed(error)) => Error::Store(error.clone()),
             Ok(State::Runs(_)) | Err(_) => Error::Ending,
         }
+    }
+
+    /// A fleet has at least this host.
+    pub async fn join(&self, machine: MachineId) -> Result<(), Error> {
+        if self.decided().machines.contains_key(&machine) {
+            return Ok(());
+        }
+        let join = decided::machine::Command::Join { machine, address: String::new() };
+        self.propose(join.into()).await.map(|_| ())
+    }
+
+    /// A copy of the database that was put in its place knows less than this host has obeyed: what is
+    /// decided from here on is to be newer than that.
+    pub async fn rise_above(&self, obeyed: u64) -> Result<(), Error> {
+        let known = self.decided().index;
+        if obeyed <= known {
+            return Ok(());
+        }
+        tracing::warn!(
+            "the database is at {known} and this host at {obeyed}: it holds from here on"
+        );
+        self.propose(Command::Raise { above: obeyed }).await.map(|_| ())
     }
 
     pub fn decided(&self) -> Arc<Decided> {

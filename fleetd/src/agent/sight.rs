@@ -1,0 +1,39 @@
+//! What the leader sees of this host: what it has, and what runs there.
+
+use super::Progress;
+use super::context::Context;
+use crate::core::cluster::{Facts, Observed, Seen};
+use crate::core::machine_id::MachineId;
+use crate::core::schedule::Resources;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What units can ask of this host.
+fn offers(context: &Context) -> Facts {
+    let cpu = u64::try_from(context.cpus).unwrap_or(u64::MAX).saturating_mul(1000);
+    let capacity = Resources { cpu, memory: context.host.memory, tasks: context.host.tasks };
+    Facts { capacity, ..Facts::default() }
+}
+
+/// What a fleet of one sees: itself.
+pub fn of_itself(
+    context: &Context,
+    id: MachineId,
+    mut progress: watch::Receiver<Progress>,
+) -> watch::Receiver<Arc<Observed>> {
+    let facts = offers(context);
+    let see = move |progress: &Progress| {
+        let Progress { index, runs } = progress.clone();
+        let facts = Some(facts.clone());
+        let seen = Seen { alive: true, lost: false, facts, obeys: index, runs };
+        Arc::new(Observed { machines: [(id, seen)].into() })
+    };
+    let (show, observed) = watch::channel(see(&progress.borrow_and_update()));
+    tokio::spawn(async move {
+        while progress.changed().await.is_ok() {
+            let seen = see(&progress.borrow_and_update());
+            show.send_replace(seen);
+        }
+    });
+    observed
+}
