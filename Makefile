@@ -26,7 +26,7 @@ help:
 	make test T=name    only the tests with `name` in their name (VM=none: on the host only)
 	make soak           the long tests
 	make bench          start latency beside the runtimes that are installed
-	make demo           a fleet of one, from start to stop
+	make demo           a fleet of one, from start to stop, and one of three whose host dies
 	make up / down      the same, left running for the shell that follows / every trace removed
 	make install        programs and systemd units in place (needs root)
 	make clean          remove what was built
@@ -59,6 +59,7 @@ demo up: PROFILE = release
 demo up: programs
 demo up down:
 	@$(AS_ROOT) examples/fleet-of-one $@
+	if [ $@ = demo ]; then $(AS_ROOT) examples/fleet-of-three $@; fi
 
 install: PROFILE = release
 install: programs

@@ -66,7 +66,8 @@ impl Events {
     fn after(&self, index: u64) -> (bool, Vec<Arc<Event>>) {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ring.latest + 1 - ring.events.len() as u64;
-        let dropped = index + 1 < first;
+        // One that is ahead is of another host, or of a clock that was set back.
+        let dropped = index + 1 < first || index > ring.latest;
         (dropped, ring.events.iter().filter(|event| event.index > index).cloned().collect())
     }
 }
@@ -78,8 +79,12 @@ impl Reader {
             self.changes.mark_unchanged();
             let (dropped, mut events) = self.events.after(self.after);
             if dropped {
-                let lagged =
-                    Event { index: self.after, time: now, unit: None, kind: EventKind::Lagged };
+                let lagged = Event {
+                    index: self.after.min(self.events.latest()),
+                    time: now,
+                    unit: None,
+                    kind: EventKind::Lagged,
+                };
                 events.insert(0, Arc::new(lagged));
                 self.after = self.events.latest();
             }

@@ -10,8 +10,11 @@
 //! | [`agent`] | makes this host match: starts, stops, adopts, cleans up |
 //! | [`events`] | what happened, for whoever listens |
 //! | [`logs`] | reads the log files that supervisors write |
+//! | [`gossip`] | who is there, who is dead, what each host says about itself |
 //! | [`host`], [`notify_systemd`] | facts about the host; words to its init |
 //! | [`image`] | images and root file systems |
+//! | [`membership`] | this host as one of a fleet: how it comes in, what it tells and hears |
+//! | [`peer`] | how hosts and users speak to each other: HTTP over mutual TLS |
 //! | [`pki`] | certificates and join tokens: who is a host of the fleet |
 //! | [`core`] | pure decisions: no clock, disk, socket or tokio |
 //! | [`keep_cgroup`] | the process that holds the containers' cgroup under systemd |
@@ -22,12 +25,15 @@ pub mod cli;
 pub mod consensus;
 pub mod core;
 pub mod events;
+pub mod gossip;
 pub mod host;
 pub mod http;
 pub mod image;
 pub mod keep_cgroup;
 pub mod logs;
+pub mod membership;
 pub mod notify_systemd;
+pub mod peer;
 pub mod pki;
 pub mod sentence;
 pub mod store;

@@ -3,7 +3,7 @@
 use crate::host::{HELLO, Host, needs, on_host};
 use crate::kernel::{self, Kernel};
 use fleetd_api::{Active, DesiredState};
-use flotilla_tests::{need, require};
+use flotilla_tests::{Random, need, require};
 use std::time::Duration;
 
 #[test]
@@ -146,7 +146,8 @@ fn a_program_that_is_ready_while_fleetd_is_dead_is_heard_by_the_next_one() {
     host.client().wait_active("hello.container");
 }
 
-const LONELY: &str = "[Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=none\n";
+const LONELY: &str = "[Service]\nType=notify\n\
+    [Container]\nImage=hello\nExec=/bin/hello-server\nNetwork=none\n";
 
 fn runs(host: &Host) -> usize {
     Host::names(&host.run_dir().join("runs")).len()
@@ -285,16 +286,4 @@ fn pause(time: Duration) {
     let (never, _keep) = std::os::unix::net::UnixStream::pair().unwrap();
     never.set_read_timeout(Some(time.max(Duration::from_micros(1)))).unwrap();
     let _ = std::io::Read::read(&mut &never, &mut [0]);
-}
-
-/// xorshift: the same seed gives the same faults.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }

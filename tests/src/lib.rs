@@ -15,12 +15,15 @@
 
 mod demo;
 pub mod need;
+pub mod playground;
 pub mod programs;
+mod random;
 mod scratch;
 mod signals;
 pub mod sys;
 
-pub use demo::demo;
+pub use demo::{demo, demo_of_three};
+pub use random::Random;
 pub use scratch::Scratch;
 pub use signals::ignored_signals;
 

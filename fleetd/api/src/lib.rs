@@ -15,6 +15,13 @@
 //! | `GET /v1/units/NAME/why` | | [`Why`] |
 //! | `GET /v1/machines` | | list of [`Machine`] |
 //! | `PATCH /v1/machines/ID` | [`ChangeMachine`] | 200 [`Machine`] |
+//! | `DELETE /v1/machines/ID` | | 200; it has left for good, and its certificate is worth nothing |
+//! | `GET /v1/fleet` | | [`Fleet`], of the host that answers |
+//! | `POST /v1/fleet/init` | [`Init`] | 200 [`Fleet`] |
+//! | `POST /v1/fleet/join` | [`Join`] | 200 [`Fleet`] |
+//! | `GET /v1/tokens` | | list of [`Token`] |
+//! | `POST /v1/tokens` | [`CreateToken`] | 200 [`NewToken`] |
+//! | `DELETE /v1/tokens/ID` | | 200 |
 //! | `GET /v1/events?since=INDEX&unit=NAME` | | endless lines of [`Event`] |
 //! | `GET /v1/units/NAME/logs?lines=N&follow=BOOL` | | lines of [`LogLine`] |
 //! | `POST /v1/units/NAME/exec` | `Upgrade: flotilla-exec`, [`Exec`] in the query as `exec=JSON` | 101, then [`frame`]s |
@@ -26,6 +33,7 @@
 //! Every error is [`Problem`] with a matching status code.
 
 mod event;
+mod fleet;
 pub mod frame;
 mod image;
 mod machine;
@@ -35,8 +43,9 @@ mod unit;
 mod why;
 
 pub use event::{Event, EventKind, LogLine, LogStream};
+pub use fleet::{CreateToken, FLEET_PORT, Fleet, Init, Join, NewToken, Token};
 pub use image::{Image, Pull};
-pub use machine::{ChangeMachine, Machine, Version};
+pub use machine::{ChangeMachine, Machine, Role, Status, Version};
 pub use name::{BadUnitName, UnitName};
 pub use problem::{Problem, ProblemKind};
 pub use unit::{

@@ -16,6 +16,38 @@ pub struct Machine {
     /// It takes no new units.
     #[serde(default)]
     pub cordoned: bool,
+    /// It takes no new units, and those that it has go elsewhere.
+    #[serde(default)]
+    pub draining: bool,
+    #[serde(default)]
+    pub status: Status,
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// How the host that answers sees it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    #[default]
+    Alive,
+    /// It does not answer datagrams; it is being looked whether it lives.
+    Suspected,
+    Dead,
+    /// It was never heard of by the host that answers.
+    Unheard,
+}
+
+/// Its part in deciding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It runs units only.
+    #[default]
+    Host,
+    Voter,
+    /// The voter who decides.
+    Leader,
 }
 
 /// What is to change about a machine; what is missing stays.
@@ -23,6 +55,7 @@ pub struct Machine {
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeMachine {
     pub cordoned: Option<bool>,
+    pub draining: Option<bool>,
     /// By key; none: the key is taken away.
     pub metadata: BTreeMap<String, Option<String>>,
 }

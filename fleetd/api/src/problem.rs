@@ -28,6 +28,8 @@ pub enum ProblemKind {
     Conflict,
     /// 403
     Denied,
+    /// 421: nothing was decided, and another host may be asked.
+    NotLeader,
     /// 507
     NoSpace,
     /// 503
@@ -44,6 +46,7 @@ impl ProblemKind {
             Self::Denied => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::NotLeader => 421,
             Self::Internal => 500,
             Self::Unavailable => 503,
             Self::NoSpace => 507,

@@ -1,9 +1,14 @@
 //! Commands and flags. Every flag is also an environment variable: `--no-block` is
 //! `FLEETCTL_NO_BLOCK`.
 
+use crate::secret;
 use clap::builder::FalseyValueParser;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
+
+mod fleet;
+
+pub(crate) use fleet::{Drain, Fleet, Init, Join, Machines, RemoveMachine, SetMetadata, Token};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -82,6 +87,15 @@ Ctrl-C ends the waiting, not the start.")]
     Cordon(Machines),
     /// Give hosts new units again
     Uncordon(Machines),
+    /// Give hosts no new units, move those that they have, and wait until none is left
+    #[command(after_help = "\
+Examples:
+  fleetctl drain 3f2a              before its kernel is updated
+  fleetctl undrain 3f2a            after that
+Ctrl-C ends the waiting, not the drain.")]
+    Drain(Drain),
+    /// Take a drain back: give hosts new units again
+    Undrain(Machines),
     /// Say what a host is: units choose by it (MachineMetadata=)
     #[command(after_help = "\
 Examples:
@@ -102,6 +116,32 @@ The exit code is the program's; 125 says that it was not run.")]
     /// Images of this host
     #[command(subcommand)]
     Image(Image),
+    /// Found a fleet, of this host alone, that others can join
+    #[command(after_help = "\
+Example: fleetctl init --advertise 10.0.0.1
+Then `fleetctl token create` makes what another host needs to join.")]
+    Init(Init),
+    /// Make this host one of a fleet
+    #[command(after_help = "\
+Examples:
+  fleetctl join 10.0.0.1 --token - < token-file
+  ssh 10.0.0.1 fleetctl token create --uses 1 | fleetctl join 10.0.0.1 --token -
+With `-` the token is in no list of processes and in no history.")]
+    Join(Join),
+    /// How this host is in its fleet, and who leads
+    Fleet(Fleet),
+    /// Tokens, with which hosts join
+    #[command(subcommand)]
+    Token(Token),
+    /// Put hosts out of the fleet for good
+    #[command(after_help = "\
+A removed host never comes back under its id, and its certificate is worth nothing from then on.
+Examples:
+  fleetctl drain 3f2a && fleetctl remove-machine 3f2a
+  fleetctl remove-machine --force 3f2a            its units stop being the fleet's")]
+    RemoveMachine(RemoveMachine),
+    /// Several hosts on this machine, to try a fleet and to hurt it
+    Playground(crate::playground::cli::Playground),
     /// Versions of fleetctl and of the fleetd it asks
     Version,
     /// Print the completion script for a shell
@@ -125,23 +165,6 @@ pub(crate) struct Scale {
     pub replicas: u32,
     #[command(flatten)]
     pub blocking: Blocking,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Machines {
-    /// Ids of machines, or their beginnings
-    #[arg(required = true, value_name = "MACHINE")]
-    pub machines: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SetMetadata {
-    /// Id of a machine, or its beginning
-    #[arg(value_name = "MACHINE")]
-    pub machine: String,
-    /// What it is; without a value the key is taken away
-    #[arg(required = true, value_name = "KEY=[VALUE]")]
-    pub pairs: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -310,8 +333,19 @@ Examples:
 
 /// The command line of this process. Ends it, with code 2, if it is wrong.
 pub(crate) fn parse() -> Arguments {
-    let matches = command().get_matches();
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let matches = command().try_get_matches().unwrap_or_else(|error| leave(&error));
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| leave(&error))
+}
+
+/// Ends the process with the error, but not with a token that stood in the wrong place.
+fn leave(error: &clap::Error) -> ! {
+    let text = error.render().to_string();
+    let hidden = secret::hide_tokens(&text);
+    if hidden == text {
+        error.exit();
+    }
+    eprint!("{hidden}");
+    std::process::exit(error.exit_code())
 }
 
 /// The commands, with an environment variable behind every flag.

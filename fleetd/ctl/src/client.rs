@@ -75,8 +75,12 @@ impl Client {
         self.call(Method::PATCH, path, json(body)?).await
     }
 
-    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.call(Method::POST, path, empty()).await
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Body,
+    ) -> Result<T, Failure> {
+        self.call(Method::POST, path, body).await
     }
 
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -159,7 +163,7 @@ impl Client {
             .map_err(|error| self.lost(&error))?;
         // Its end shows in what waits for an answer.
         tokio::spawn(async move { connection.with_upgrades().await });
-        sender.send_request(request).await.map_err(|error| self.lost(&error))
+        sender.send_request(request).await.map_err(|error| self.lost(&error).unsure())
     }
 
     /// The answer if it is none of an error.
@@ -186,7 +190,7 @@ impl Client {
 
     async fn body(&self, response: Response<Incoming>) -> Result<Bytes, Failure> {
         let body = http_body_util::Limited::new(response.into_body(), MAX_ANSWER);
-        let whole = body.collect().await.map_err(|error| self.odd(error.to_string()))?;
+        let whole = body.collect().await.map_err(|error| self.odd(error.to_string()).unsure())?;
         Ok(whole.to_bytes())
     }
 

@@ -27,11 +27,19 @@ pub(crate) struct Failure {
     /// The single faults, a line each.
     pub details: Vec<String>,
     pub code: u8,
+    /// The answer was lost: what was asked for may have been done.
+    pub unsure: bool,
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, details: Vec::new(), code: exit::FAILED }
+        Self {
+            message: message.into(),
+            hint: None,
+            details: Vec::new(),
+            code: exit::FAILED,
+            unsure: false,
+        }
     }
 
     /// A failure whose words stand on the terminal already.
@@ -53,6 +61,12 @@ impl Failure {
     #[must_use]
     pub(crate) fn code(mut self, code: u8) -> Self {
         self.code = code;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn unsure(mut self) -> Self {
+        self.unsure = true;
         self
     }
 
@@ -78,11 +92,6 @@ impl fmt::Display for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self {
-            message: problem.message,
-            hint: problem.hint,
-            details: problem.details,
-            code: exit::FAILED,
-        }
+        Self { hint: problem.hint, details: problem.details, ..Self::new(problem.message) }
     }
 }

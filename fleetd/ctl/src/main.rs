@@ -9,6 +9,8 @@
 //! | `wait` | whether a unit has reached what was asked of it: pure |
 //! | `progress` | what is shown meanwhile |
 //! | `table`, `text` | columns, times, sizes |
+//! | `secret` | the token of a host that joins |
+//! | `playground/` | several hosts on one machine |
 //! | `failure` | messages and exit codes |
 //! | `archive`, `terminal` | a directory as a tar stream; the caller's terminal |
 
@@ -19,7 +21,9 @@ mod commands;
 mod connection;
 mod failure;
 mod names;
+mod playground;
 mod progress;
+mod secret;
 mod table;
 mod terminal;
 mod text;

@@ -19,6 +19,11 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
+/// An id as tables show it: its first 8 characters.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
 /// `0.4 ms`, `21 ms`, `1.25 s`, `2 min 3 s`.
 pub(crate) fn duration(micros: u64) -> String {
     match micros {
@@ -55,6 +60,28 @@ pub(crate) fn size(bytes: u64) -> String {
 pub(crate) fn time(micros: u64) -> String {
     let time = i64::try_from(micros).ok().and_then(|m| jiff::Timestamp::from_microsecond(m).ok());
     time.map_or_else(|| "-".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// Seconds of `30m`, `1h`, `7d`, `90s` or `90`: more than none.
+pub(crate) fn parse_seconds(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, "s"),
+    };
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err("it takes a time such as 30m, 1h or 7d, or seconds".to_owned()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match seconds {
+        Some(0) => Err("it takes more than no time".to_owned()),
+        Some(seconds) => Ok(seconds),
+        None if number.is_empty() => Err("it takes a time such as 30m, 1h or 7d".to_owned()),
+        None => Err("it is too long".to_owned()),
+    }
 }
 
 /// `3 min ago`, by the largest unit.
@@ -118,6 +145,27 @@ mod tests {
         assert_eq!((size(512), size(1_572_864)), ("512 B".to_owned(), "1.5 MiB".to_owned()));
         assert_eq!(time(1_763_666_526_000_000), "2025-11-20 19:22:06 UTC");
         assert_eq!(ago(0, 7_300_000_000), "2 h ago");
+    }
+
+    #[test]
+    fn a_time_has_a_number_and_a_unit() {
+        for (text, seconds) in [("30m", 1_800), ("1h", 3_600), ("7d", 604_800), ("90", 90)] {
+            assert_eq!(parse_seconds(text), Ok(seconds));
+        }
+        for (text, word) in [
+            ("", "such as"),
+            ("h", "such as"),
+            ("1w", "such as"),
+            ("-1h", "such as"),
+            ("1h30m", "such as"),
+            ("1.5h", "such as"),
+            ("0d", "no time"),
+            ("99999999999999999999", "too long"),
+            ("999999999999999999d", "too long"),
+        ] {
+            let error = parse_seconds(text).unwrap_err();
+            assert!(error.contains(word), "{text}: {error}");
+        }
     }
 
     #[test]

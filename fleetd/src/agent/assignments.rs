@@ -35,8 +35,13 @@ impl Assignments {
         self.current.subscribe()
     }
 
+    /// Of the newest.
+    pub fn index(&self) -> u64 {
+        self.current.borrow().index
+    }
+
     /// Takes over a set if it is newer.
-    fn offer(&self, set: AssignmentSet) {
+    pub fn offer(&self, set: AssignmentSet) {
         if set.index <= self.current.borrow().index {
             return;
         }
@@ -45,11 +50,18 @@ impl Assignments {
         if let Err(error) = written.and_then(|bytes| write_whole(&self.path, &bytes)) {
             tracing::warn!("{error}");
         }
-        self.current.send_replace(Arc::new(set));
+        let set = Arc::new(set);
+        self.current.send_if_modified(|current| {
+            let newer = set.index > current.index;
+            if newer {
+                *current = Arc::clone(&set);
+            }
+            newer
+        });
     }
 
     /// Takes this host's sets out of what is decided here, until fleetd ends.
-    pub async fn follow(self, consensus: Consensus) {
+    pub async fn follow(self: Arc<Self>, consensus: Consensus) {
         let mut changes = consensus.changes();
         loop {
             let decided = changes.borrow_and_update().clone();

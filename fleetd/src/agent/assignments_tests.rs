@@ -38,6 +38,7 @@ fn set(index: u64, unit: &str) -> AssignmentSet {
         machine: A,
         index,
         units: [(unit.to_owned(), Assigned { entry, epoch: 1 })].into(),
+        view: None,
     }
 }
 

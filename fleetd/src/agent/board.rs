@@ -2,7 +2,7 @@
 
 use crate::core::run::RunId;
 use fleetd_api::UnitState;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 #[derive(Clone, Default)]
@@ -28,6 +28,10 @@ impl Board {
 
     pub fn remove(&self, unit: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(unit);
+    }
+
+    pub fn names(&self) -> BTreeSet<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     pub fn get(&self, unit: &str) -> Option<UnitState> {

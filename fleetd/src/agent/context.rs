@@ -19,7 +19,10 @@ pub struct Context {
     pub images: Store,
     pub network: Network,
     pub launcher: Launcher,
+    /// Of the fleet, as far as this host hears of them.
     pub events: Events,
+    /// Of this host alone, for the others; none in a fleet of one.
+    pub own: Option<Events>,
     pub host: HostFacts,
     pub cpus: usize,
     pub allow_unenforced_limits: bool,
@@ -37,7 +40,11 @@ impl Context {
     }
 
     pub fn event(&self, unit: &str, kind: EventKind) {
-        self.events.publish(now(), Some(unit), kind);
+        let now = now();
+        if let Some(own) = &self.own {
+            own.publish(now, Some(unit), kind.clone());
+        }
+        self.events.publish(now, Some(unit), kind);
     }
 }
 

@@ -23,12 +23,12 @@ impl Place {
         self.runs().join(run.as_str())
     }
 
-    /// What is remembered about units until the next boot.
     /// The [`super::assignments`].
     pub fn assignments(&self) -> PathBuf {
         self.state_dir.join("assignments.json")
     }
 
+    /// What is remembered about units until the next boot.
     pub fn lives(&self) -> PathBuf {
         self.run_dir.join("units")
     }

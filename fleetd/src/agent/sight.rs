@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What units can ask of this host.
-fn offers(context: &Context) -> Facts {
+pub fn offers(context: &Context) -> Facts {
     let cpu = u64::try_from(context.cpus).unwrap_or(u64::MAX).saturating_mul(1000);
     let capacity = Resources { cpu, memory: context.host.memory, tasks: context.host.tasks };
     Facts { capacity, ..Facts::default() }

@@ -10,6 +10,11 @@ use crate::sentence::cause;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The fleet daemon of one host: starts containers from unit files and keeps them running.
 #[derive(Parser)]
@@ -74,11 +79,14 @@ struct Daemon {
 
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
+    // What openraft warns of is its daily work; what of it matters, consensus/ says.
+    let targets =
+        Targets::new().with_default(LevelFilter::INFO).with_target("openraft", LevelFilter::ERROR);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false)
-        .with_ansi(false)
-        .init();
+        .with_ansi(false);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     let result = match arguments.command {
         None => daemon::run(&arguments.daemon),
         Some(Command::KeepCgroup { path }) => keep_cgroup::run(path.as_deref()),

@@ -30,6 +30,14 @@ pub async fn lead(
     let mut changes = consensus.changes();
     let mut files = Read::default();
     loop {
+        if !consensus.leads() {
+            // Nobody waits here for what another host decides.
+            settled.send_replace(Settled::default());
+            if !consensus.wait_leads().await {
+                return;
+            }
+            tracing::info!("this host leads the fleet from now on");
+        }
         let decided = changes.borrow_and_update().clone();
         let seen = observed.borrow_and_update().clone();
         let next = cluster::next(&decided, &seen, Options::default(), &mut files);
@@ -40,6 +48,7 @@ pub async fn lead(
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = observed.changed() => if changed.is_err() { return },
+                () = consensus.leads_not() => {}
             }
             continue;
         }
@@ -56,7 +65,7 @@ pub async fn lead(
                     return;
                 }
             }
-            Ok(_) | Err(Error::Refused(Refusal::Newer { .. })) => {}
+            Ok(_) | Err(Error::Refused(Refusal::Newer { .. }) | Error::NotLeader(_)) => {}
             Err(Error::Ending) => return,
             Err(error) => {
                 tracing::warn!("place units: {error}");

@@ -9,13 +9,16 @@
 pub mod leader;
 pub mod news;
 pub mod raft;
+pub mod voters;
 
 use crate::core::decided::{self, Command, Decided, Outcome, Refusal};
 use crate::core::machine_id::MachineId;
 use crate::store::{self, Opened, Store};
-use openraft::error::RaftError;
-use raft::network::Nobody;
+use openraft::error::{ClientWriteError, RaftError};
+use openraft::{Raft, RaftMetrics};
+use raft::network::{Nobody, Wire};
 use raft::node::Node;
+use raft::{Group, Voter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +27,26 @@ use tokio::sync::watch;
 /// The handle that proposes and reads. Clones share one group.
 #[derive(Clone)]
 pub struct Consensus {
+    id: MachineId,
     group: watch::Receiver<State>,
     decided: watch::Receiver<Arc<Decided>>,
 }
 
+/// How this host is in the group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// It is the group, for as long as nobody joins.
+    Alone,
+    /// As its members have decided; a host that is new waits for them.
+    Member,
+}
+
+type Metrics = RaftMetrics<MachineId, Voter>;
+
 /// Of the group on this host.
 #[derive(Clone)]
 enum State {
+    Starts,
     Runs(Node),
     /// It is started again as soon as that is possible.
     Failed(store::Error),
@@ -50,26 +66,47 @@ pub enum Error {
     /// Whether it was decided shows when the group is there again.
     #[error("{0}")]
     Store(store::Error),
+    /// With the one that does, as far as is known.
     #[error("decide: this fleetd does not lead the fleet")]
-    NotLeader,
+    NotLeader(Option<MachineId>),
+    #[error("decide: most of the voters do not answer; it may have been decided all the same")]
+    NoQuorum,
     #[error("decide: fleetd is ending")]
     Ending,
 }
 
 /// Until a group that failed is started again; then as long after each attempt.
 const REST: Duration = Duration::from_secs(1);
+/// A decision takes no longer where most of the voters are there.
+const DECIDED: Duration = Duration::from_secs(10);
+/// A leader that has not heard of most of the voters for so long may be none any more.
+const LEADS: Duration = Duration::from_secs(2);
+/// How often that is looked at while nothing else tells of it.
+const LOOK: Duration = Duration::from_millis(500);
 
 impl Consensus {
     /// Opens the database, or makes it with `new_machine_id`, and decides alone. It ends with the last
     /// handle.
     pub async fn start(path: &Path, new_machine_id: &str) -> Result<(Self, Opened), String> {
+        Self::start_by(path, new_machine_id, Nobody, Form::Alone).await
+    }
+
+    /// The same as one of a group, whose other members are reached by `wire`.
+    pub async fn start_by<W: Wire>(
+        path: &Path,
+        new_machine_id: &str,
+        wire: W,
+        form: Form,
+    ) -> Result<(Self, Opened), String> {
         let (store, opened) = Store::open(path, new_machine_id).map_err(|e| e.to_string())?;
         let id: MachineId = opened.machine_id.parse()?;
         let (publish, decided) = watch::channel(Arc::new(store.decided.clone()));
-        let node = start(store, id, publish.clone()).await?;
-        let (show, group) = watch::channel(State::Runs(node.clone()));
-        tokio::spawn(keep(Host { path: path.to_owned(), id, publish, show }, node));
-        Ok((Self { group, decided }, opened))
+        let (show, group) = watch::channel(State::Starts);
+        let host = Host { path: path.to_owned(), id, publish, show, wire, form };
+        let node = host.start(store).await?;
+        host.show.send_replace(State::Runs(node.clone()));
+        tokio::spawn(keep(host, node));
+        Ok((Self { id, group, decided }, opened))
     }
 
     /// Proposes a command. When this returns it is on disk and visible in [`Self::decided`].
@@ -78,10 +115,18 @@ impl Consensus {
         let node = match state {
             State::Runs(node) => node,
             State::Failed(error) => return Err(Error::Store(error)),
+            State::Starts => return Err(Error::NotLeader(None)),
         };
-        let applied = match node.raft.client_write(command).await {
+        let write = tokio::time::timeout(DECIDED, node.raft.client_write(command));
+        let applied = match write.await.map_err(|_| Error::NoQuorum)? {
             Ok(response) => response.data,
-            Err(RaftError::APIError(_)) => return Err(Error::NotLeader),
+            Err(RaftError::APIError(error)) => {
+                let leader = match error {
+                    ClientWriteError::ForwardToLeader(to) => to.leader_id,
+                    ClientWriteError::ChangeMembershipError(_) => None,
+                };
+                return Err(Error::NotLeader(leader));
+            }
             Err(RaftError::Fatal(_)) => return Err(self.why_failed(&node).await),
         };
         match applied.result {
@@ -96,7 +141,87 @@ impl Consensus {
         let other = group.wait_for(|state| !matches!(state, State::Runs(now) if now.is(node)));
         match other.await.as_deref() {
             Ok(State::Failed(error)) => Error::Store(error.clone()),
-            Ok(State::Runs(_)) | Err(_) => Error::Ending,
+            Ok(State::Starts | State::Runs(_)) | Err(_) => Error::Ending,
+        }
+    }
+
+    /// The group's present run; none while it is started again.
+    pub fn raft(&self) -> Option<Raft<Group>> {
+        match &*self.group.borrow() {
+            State::Runs(node) => Some(node.raft.clone()),
+            State::Starts | State::Failed(_) => None,
+        }
+    }
+
+    /// Who leads, as far as this host knows. A leader that has not heard of most of the voters does
+    /// not say so of itself.
+    pub fn leader(&self) -> Option<MachineId> {
+        leader_by(&self.raft()?.metrics().borrow())
+    }
+
+    pub fn leads(&self) -> bool {
+        self.leader() == Some(self.id)
+    }
+
+    /// Whether a host is one of the group, as voter or learner.
+    pub fn has_member(&self, machine: MachineId) -> bool {
+        self.raft().is_some_and(|raft| {
+            let metrics = raft.metrics();
+            let metrics = metrics.borrow();
+            metrics.membership_config.nodes().any(|(id, _)| *id == machine)
+        })
+    }
+
+    /// Whether a host is a voter of the group now.
+    pub fn has_voter(&self, machine: MachineId) -> bool {
+        self.raft().is_some_and(|raft| {
+            let metrics = raft.metrics();
+            let metrics = metrics.borrow();
+            metrics.membership_config.membership().voter_ids().any(|id| id == machine)
+        })
+    }
+
+    /// Until this host leads. False: fleetd ends.
+    pub async fn wait_leads(&self) -> bool {
+        self.wait_leader(|leader| leader == Some(self.id)).await.is_some()
+    }
+
+    /// Until it does not lead any more.
+    pub async fn leads_not(&self) {
+        self.wait_leader(|leader| leader != Some(self.id)).await;
+    }
+
+    /// Until the leader is such a one; none: fleetd ends.
+    pub async fn wait_leader(
+        &self,
+        is: impl Fn(Option<MachineId>) -> bool,
+    ) -> Option<Option<MachineId>> {
+        let mut group = self.group.clone();
+        loop {
+            let raft = match &*group.borrow_and_update() {
+                State::Runs(node) => Some(node.raft.clone()),
+                State::Starts | State::Failed(_) => None,
+            };
+            let mut metrics = raft.map(|raft| raft.metrics());
+            let leader = metrics.as_mut().and_then(|m| leader_by(&m.borrow_and_update()));
+            if is(leader) {
+                return Some(leader);
+            }
+            let changed = async {
+                let changed = match &mut metrics {
+                    Some(metrics) => metrics.changed().await.is_ok(),
+                    None => false,
+                };
+                if !changed {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                changed = group.changed() => changed.ok()?,
+                () = changed => {}
+                // That nobody answers is told by nothing.
+                () = tokio::time::sleep(LOOK) => {}
+            }
         }
     }
 
@@ -105,7 +230,7 @@ impl Consensus {
         if self.decided().machines.contains_key(&machine) {
             return Ok(());
         }
-        let join = decided::machine::Command::Join { machine, address: String::new() };
+        let join = decided::machine::Command::Join { machine, address: String::new(), key: None };
         self.propose(join.into()).await.map(|_| ())
     }
 
@@ -132,26 +257,45 @@ impl Consensus {
     }
 }
 
-async fn start(
-    store: Store,
-    id: MachineId,
-    publish: watch::Sender<Arc<Decided>>,
-) -> Result<Node, String> {
-    let node = Node::start(store, id, Nobody, publish).await?;
-    node.found(id).await?;
-    node.lead_alone().await?;
-    Ok(node)
+fn leader_by(metrics: &Metrics) -> Option<MachineId> {
+    let leader = metrics.current_leader?;
+    let quorum = metrics.millis_since_quorum_ack.map(Duration::from_millis);
+    let is_heard = leader != metrics.id || quorum.is_some_and(|since| since < LEADS);
+    is_heard.then_some(leader)
 }
 
 /// What the task that keeps the group going needs.
-struct Host {
+struct Host<W> {
     path: PathBuf,
     id: MachineId,
     publish: watch::Sender<Arc<Decided>>,
     show: watch::Sender<State>,
+    wire: W,
+    form: Form,
 }
 
-async fn keep(host: Host, mut node: Node) {
+impl<W: Wire> Host<W> {
+    async fn start(&self, store: Store) -> Result<Node, String> {
+        let (id, publish) = (self.id, self.publish.clone());
+        let node = Node::start(store, id, self.wire.clone(), publish).await?;
+        if self.form == Form::Alone {
+            node.found(id).await?;
+        }
+        if node.is_alone(id).await? {
+            node.lead_alone().await?;
+        }
+        Ok(node)
+    }
+
+    async fn again(&self) -> Result<Node, String> {
+        let path = self.path.clone();
+        let store = tokio::task::spawn_blocking(move || Store::reopen(&path)).await;
+        let store = store.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+        self.start(store).await
+    }
+}
+
+async fn keep<W: Wire>(host: Host<W>, mut node: Node) {
     loop {
         let reason = tokio::select! {
             reason = node.failed() => reason,
@@ -165,7 +309,7 @@ async fn keep(host: Host, mut node: Node) {
                 () = tokio::time::sleep(REST) => {}
                 () = host.show.closed() => return,
             }
-            match again(&host).await {
+            match host.again().await {
                 Ok(node) => break node,
                 Err(error) => tracing::warn!("{error}"),
             }
@@ -173,13 +317,6 @@ async fn keep(host: Host, mut node: Node) {
         tracing::info!("decide: the disk can be written again");
         host.show.send_replace(State::Runs(node.clone()));
     }
-}
-
-async fn again(host: &Host) -> Result<Node, String> {
-    let path = host.path.clone();
-    let store = tokio::task::spawn_blocking(move || Store::reopen(&path)).await;
-    let store = store.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
-    start(store, host.id, host.publish.clone()).await
 }
 
 /// Lets go of the database.

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod decided;
 pub mod environment;
+pub mod gossip;
 pub mod health;
 pub mod log;
 pub mod machine_id;

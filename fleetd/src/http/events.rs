@@ -35,6 +35,8 @@ pub(super) async fn stream(
             let events = tokio::select! {
                 events = reader.next(now()) => events,
                 () = out.closed() => return,
+                // Another host hears more from now on: ask again.
+                () = api.consensus.leads_not() => return,
             };
             for event in events.iter().filter(|event| wanted(event)) {
                 if !out.send(event.as_ref()).await {

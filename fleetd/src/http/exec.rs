@@ -5,7 +5,7 @@
 
 use super::problem::{Answer, Result};
 use super::stdio::{Output, Terminal};
-use super::units::{checked, unknown};
+use super::units::{checked, known, unknown};
 use super::{Api, Shared};
 use crate::agent::adopt::RECORD;
 use crate::agent::prepare;
@@ -90,7 +90,7 @@ async fn start(api: &Api, name: &UnitName, exec: &Exec) -> Result<Started> {
     if exec.command.first().is_none_or(String::is_empty) {
         return Err(invalid(format!("run in {name}: no program is named")));
     }
-    if !api.consensus.decided().units.contains_key(name.as_str()) {
+    if !known(api, name) {
         return Err(unknown(name));
     }
     let (run_dir, pid) = running(api, name)?;

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::events::lines as answer;
 use super::problem::{Result, internal};
-use super::units::{checked, unknown};
+use super::units::{checked, known, unknown};
 use crate::logs;
 use crate::sentence::cause;
 use axum::extract::rejection::QueryRejection;
@@ -29,7 +29,7 @@ pub(super) async fn lines(
 ) -> Result<Response> {
     let name = checked(&name)?;
     let Query(wanted) = query?;
-    if !api.consensus.decided().units.contains_key(name.as_str()) {
+    if !known(&api, &name) {
         return Err(unknown(&name));
     }
     let directory = api.context.place.logs(name.as_str());

@@ -3,11 +3,14 @@
 use super::problem::{Answer, Result};
 use super::{Api, Shared};
 use crate::core::decided::{self, Command};
+use crate::core::gossip::{Key, Kind, State};
 use crate::core::machine_id::MachineId;
+use crate::membership::Links;
+use crate::membership::said::Capacity;
 use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
-use fleetd_api::{ChangeMachine, Machine, Problem, ProblemKind, Version};
+use fleetd_api::{ChangeMachine, Machine, Problem, ProblemKind, Role, Status, Version};
 
 /// Of the API.
 const API: u32 = 1;
@@ -19,23 +22,26 @@ pub(super) async fn version() -> Json<Version> {
     Json(Version { version: env!("CARGO_PKG_VERSION").to_owned(), api: API })
 }
 
-pub(super) async fn list(State(api): Shared) -> Json<Vec<Machine>> {
+pub(super) async fn list(axum::extract::State(api): Shared) -> Json<Vec<Machine>> {
     let decided = api.consensus.decided();
     let machines = decided.machines.iter();
     Json(machines.map(|(id, machine)| shown(&api, *id, machine)).collect())
 }
 
 pub(super) async fn change(
-    State(api): Shared,
+    axum::extract::State(api): Shared,
     Path(id): Path<String>,
     body: std::result::Result<Json<ChangeMachine>, JsonRejection>,
 ) -> Result<Json<Machine>> {
-    let Json(ChangeMachine { cordoned, metadata }) = body?;
+    let Json(ChangeMachine { cordoned, draining, metadata }) = body?;
     let invalid = |text: String| Answer(Problem::new(ProblemKind::Invalid, text));
     let machine: MachineId = id.parse().map_err(|e| invalid(format!("find machine: {e}")))?;
     let mut commands: Vec<Command> = Vec::new();
     if let Some(cordoned) = cordoned {
         commands.push(decided::machine::Command::Cordon { machine, cordoned }.into());
+    }
+    if let Some(draining) = draining {
+        commands.push(decided::machine::Command::Drain { machine, draining }.into());
     }
     for (key, value) in metadata {
         check(&key, value.as_deref()).map_err(|e| invalid(format!("set metadata {key:?}: {e}")))?;
@@ -64,9 +70,74 @@ fn check(key: &str, value: Option<&str>) -> std::result::Result<(), &'static str
     }
 }
 
+/// For good: nobody lets that host in any more, and its units go elsewhere.
+pub(super) async fn remove(
+    axum::extract::State(api): Shared,
+    Path(id): Path<String>,
+) -> Result<()> {
+    let invalid = |text: String| Answer(Problem::new(ProblemKind::Invalid, text));
+    let machine: MachineId = id.parse().map_err(|e| invalid(format!("find machine: {e}")))?;
+    let decided = api.consensus.decided();
+    if machine == api.id && decided.machines.len() == 1 {
+        let text = format!("remove machine {machine}: it is the only one of the fleet");
+        return Err(Problem::new(ProblemKind::Conflict, text).into());
+    }
+    if machine == api.id {
+        // It would have to decide on without itself.
+        let text = format!("remove machine {machine}: it leads the fleet now");
+        let hint = "end its fleetd first: another host takes over in a few seconds";
+        return Err(Problem::new(ProblemKind::Conflict, text).hint(hint).into());
+    }
+    api.consensus.propose(decided::machine::Command::Leave { machine }.into()).await?;
+    Ok(())
+}
+
 fn shown(api: &Api, id: MachineId, decided: &decided::Machine) -> Machine {
     let own = &api.machine;
-    let mut metadata = own.metadata.clone();
-    metadata.extend(decided.metadata.clone());
-    Machine { id: id.to_string(), metadata, cordoned: decided.cordoned, ..own.clone() }
+    let mut machine = match &api.links {
+        Some(links) if id != api.id => other(links, id),
+        _ => own.clone(),
+    };
+    machine.metadata.extend(decided.metadata.clone());
+    if let Ok(address) = decided.address.parse::<std::net::SocketAddr>() {
+        machine.ip = Some(address.ip().to_string());
+    }
+    let role = match &api.links {
+        Some(_) if api.consensus.has_voter(id) => Role::Voter,
+        Some(_) => Role::Host,
+        None => Role::Leader,
+    };
+    let role = if api.consensus.leader() == Some(id) { Role::Leader } else { role };
+    Machine {
+        id: id.to_string(),
+        cordoned: decided.cordoned,
+        draining: decided.draining,
+        role,
+        ..machine
+    }
+}
+
+/// As it says itself by gossip.
+fn other(links: &Links, id: MachineId) -> Machine {
+    let key = Key { host: id, kind: Kind::Capacity, name: String::new() };
+    let said = links.gossip.record(&key);
+    let said = said.and_then(|(_, json)| serde_json::from_slice::<Capacity>(&json).ok());
+    let said = said.unwrap_or_default();
+    let state = links.gossip.seen().borrow().members.get(&id).map(|member| member.state);
+    Machine {
+        id: id.to_string(),
+        ip: None,
+        metadata: said.facts.metadata,
+        version: said.version,
+        lacks: said.lacks,
+        cordoned: false,
+        draining: false,
+        status: match state {
+            None => Status::Unheard,
+            Some(State::Alive) => Status::Alive,
+            Some(State::Suspected) => Status::Suspected,
+            Some(State::Dead | State::Left) => Status::Dead,
+        },
+        role: Role::Host,
+    }
 }

@@ -1,20 +1,23 @@
-//! The API on the unix socket: the routes of `fleetd-api`.
+//! The API: the routes of `fleetd-api`, on the unix socket and on the hosts' port.
 //!
 //! It checks who asks and what is asked, proposes changes to [`crate::consensus`], and tells what the
 //! agent's board, the events and the logs say. It starts and stops nothing itself.
 
 mod events;
 mod exec;
+mod fleet;
 mod images;
+mod lead;
 mod listen;
 mod logs;
 mod machines;
+mod peers;
 mod problem;
 mod stdio;
 mod units;
 mod why;
 
-pub use listen::{bind, serve};
+pub use listen::bind;
 
 use crate::agent::Handle;
 use crate::agent::context::Context;
@@ -22,13 +25,18 @@ use crate::consensus::Consensus;
 use crate::consensus::leader::Settled;
 use crate::core::cluster::Observed;
 use crate::core::machine_id::MachineId;
+use crate::membership::Links;
+use crate::peer::Limits;
+use crate::peer::access::guard;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, patch, post, put};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, patch, post, put};
 use fleetd_api::{MAX_UNIT_FILE, Machine, Problem, ProblemKind};
 use problem::Answer;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
 
 /// What the routes work with. The context is the agent's; routes only look at it.
 pub struct Api {
@@ -40,6 +48,12 @@ pub struct Api {
     pub observed: watch::Receiver<Arc<Observed>>,
     pub id: MachineId,
     pub machine: Machine,
+    /// None: a fleet of one.
+    pub links: Option<Arc<Links>>,
+    /// One host goes into one fleet.
+    pub joining: Mutex<()>,
+    /// fleetd is to start again: it is in another fleet.
+    pub restart: CancellationToken,
 }
 
 type Shared = axum::extract::State<Arc<Api>>;
@@ -47,32 +61,55 @@ type Shared = axum::extract::State<Arc<Api>>;
 /// JSON makes up to six bytes of one, and drop-ins come along.
 const MAX_BODY: usize = MAX_UNIT_FILE * 8;
 
+/// Of users, behind the rules of who may use which.
 pub fn router(api: Arc<Api>) -> Router {
-    let small = Router::new()
-        .route("/v1/version", get(machines::version))
+    let limits = Limits::default();
+    let hosts = api.links.as_ref().map(|links| peers::router(api.clone(), links));
+    let all = routes(api).merge(hosts.unwrap_or_default());
+    let all = all
+        .fallback(|| async { not_found() })
+        .method_not_allowed_fallback(|| async { not_found() });
+    guard(all, &limits)
+}
+
+/// Of those who want to join.
+pub fn joining(api: Arc<Api>) -> Router {
+    guard(peers::joining(api), &Limits::default())
+}
+
+fn routes(api: Arc<Api>) -> Router {
+    let by_leader = from_fn_with_state(api.clone(), lead::by_leader);
+    let by_host = from_fn_with_state(api.clone(), lead::by_host);
+    let leader = Router::new()
         .route("/v1/machines", get(machines::list))
-        .route("/v1/machines/{id}", patch(machines::change))
+        .route("/v1/machines/{id}", patch(machines::change).delete(machines::remove))
+        .route("/v1/tokens", get(fleet::tokens).post(fleet::create_token))
+        .route("/v1/tokens/{id}", delete(fleet::revoke_token))
         .route("/v1/units", get(units::list))
         .route("/v1/units/{name}", get(units::show).put(units::submit).delete(units::destroy))
         .route("/v1/units/{name}/desired", put(units::desire))
         .route("/v1/units/{name}/replicas", put(units::scale))
         .route("/v1/units/{name}/restart", post(units::restart))
         .route("/v1/units/{name}/why", get(why::show))
+        .route("/v1/events", get(events::stream))
+        .route_layer(by_leader);
+    let host = Router::new()
         .route("/v1/units/{name}/logs", get(logs::lines))
         .route("/v1/units/{name}/exec", post(exec::upgrade))
-        .route("/v1/events", get(events::stream))
+        .route_layer(by_host);
+    let here = Router::new()
+        .route("/v1/version", get(machines::version))
+        .route("/v1/fleet", get(fleet::show))
+        .route("/v1/fleet/init", post(fleet::init))
+        .route("/v1/fleet/join", post(fleet::join))
         .route("/v1/images/pull", post(images::pull))
-        .route("/v1/images/{*reference}", axum::routing::delete(images::remove))
-        .layer(DefaultBodyLimit::max(MAX_BODY));
+        .route("/v1/images/{*reference}", delete(images::remove));
+    let small = leader.merge(host).merge(here).layer(DefaultBodyLimit::max(MAX_BODY));
     // A tar archive is as long as it is; the store limits what it unpacks.
     let long = Router::new()
         .route("/v1/images", get(images::list).post(images::import))
         .layer(DefaultBodyLimit::disable());
-    small
-        .merge(long)
-        .fallback(|| async { not_found() })
-        .method_not_allowed_fallback(|| async { not_found() })
-        .with_state(api)
+    small.merge(long).with_state(api)
 }
 
 fn not_found() -> Answer {

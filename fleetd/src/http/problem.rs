@@ -45,9 +45,21 @@ impl From<consensus::Error> for Answer {
                 Problem::new(ProblemKind::NoSpace, text)
             }
             consensus::Error::Store(_) => Problem::new(ProblemKind::Internal, text),
-            consensus::Error::NotLeader | consensus::Error::Ending => {
-                Problem::new(ProblemKind::Unavailable, text)
+            consensus::Error::Refused(Refusal::UnknownToken { .. }) => {
+                Problem::new(ProblemKind::NotFound, text).hint("fleetctl token list")
             }
+            consensus::Error::Refused(Refusal::SpentToken { .. }) => {
+                Problem::new(ProblemKind::Denied, text).hint("fleetctl token create")
+            }
+            consensus::Error::Refused(Refusal::InFleet { .. }) => {
+                Problem::new(ProblemKind::Conflict, text)
+            }
+            consensus::Error::Refused(Refusal::NoFleet) => {
+                Problem::new(ProblemKind::Conflict, text).hint("fleetctl init")
+            }
+            consensus::Error::NotLeader(_) => Problem::new(ProblemKind::NotLeader, text),
+            consensus::Error::NoQuorum => Problem::new(ProblemKind::Unavailable, text),
+            consensus::Error::Ending => Problem::new(ProblemKind::Unavailable, text),
         })
     }
 }

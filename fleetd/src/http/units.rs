@@ -171,30 +171,55 @@ async fn decide(api: &Api, command: Command) -> Result<(Decision, Accepted)> {
             api.context.event(&name, EventKind::Desired { desired: entry.desired });
         }
     }
-    match tokio::time::timeout(APPLIED, seen(api, decision.index)).await {
+    match tokio::time::timeout(APPLIED, seen(api, &name, decision.index)).await {
         Ok(true) => {}
         Ok(false) => return Err(internal("decide: fleetd is ending")),
         Err(_) => {
-            tracing::warn!("the agent has not seen change {} after {APPLIED:?}", decision.index)
+            tracing::warn!("no host has seen change {} after {APPLIED:?}", decision.index)
         }
     }
     Ok((decision, Accepted { index, warnings: Vec::new() }))
 }
 
-/// Until units have their places and this host's agent has seen its own. False: fleetd is ending.
-async fn seen(api: &Api, index: u64) -> bool {
+/// Until units have their places and the hosts that have this one have seen it. False: fleetd is ending.
+async fn seen(api: &Api, unit: &str, index: u64) -> bool {
     let mut settled = api.settled.clone();
     if settled.wait_for(|settled| settled.index >= index).await.is_err() {
         return false;
     }
-    let set = api.consensus.decided().sets.get(&api.id).copied().unwrap_or(0);
+    let decided = api.consensus.decided();
+    let set = decided.sets.get(&api.id).copied().unwrap_or(0);
     let mut progress = api.agent.progress.clone();
-    progress.wait_for(|progress| progress.index >= set).await.is_ok()
+    if progress.wait_for(|progress| progress.index >= set).await.is_err() {
+        return false;
+    }
+    let Some(links) = &api.links else { return true };
+    // The others that live and have it, or had.
+    let places = decided.places.get(unit).map(|places| places.as_slice()).unwrap_or_default();
+    let others = places.iter().map(|place| place.machine).filter(|machine| *machine != api.id);
+    let mut observed = api.observed.clone();
+    for machine in others {
+        let set = decided.sets.get(&machine).copied().unwrap_or(0);
+        let obeys = observed.wait_for(|observed| {
+            let seen = observed.machines.get(&machine);
+            !links.may_live(machine) || seen.is_none_or(|seen| !seen.alive || seen.obeys >= set)
+        });
+        if obeys.await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// A name, checked: it becomes part of paths.
 pub(super) fn checked(name: &str) -> Result<UnitName> {
     UnitName::new(name).map_err(|e| Problem::new(ProblemKind::Invalid, e.to_string()).into())
+}
+
+/// Whether the fleet knows it, or this host has it: one that does not decide may not know.
+pub(super) fn known(api: &Api, name: &UnitName) -> bool {
+    api.consensus.decided().units.contains_key(name.as_str())
+        || api.agent.board.get(name.as_str()).is_some()
 }
 
 pub(super) fn unknown(name: &UnitName) -> Answer {
@@ -222,7 +247,7 @@ fn unit(api: &Api, name: &str, entry: &Entry, whole: bool) -> Unit {
             .filter(UnitName::is_template)
             .and_then(|name| replicas_of(&name, entry)),
         made_from: entry.made_from.clone(),
-        state: api.agent.board.get(name).unwrap_or_else(|| unseen(api, name, entry)),
+        state: state(api, name).unwrap_or_else(|| unseen(api, name, entry)),
         warnings,
     }
 }
@@ -233,6 +258,25 @@ fn described(api: &Api, name: &str, entry: &Entry) -> (String, Vec<Warning>) {
         Ok(loaded) => (loaded.unit.description, loaded.warnings),
         Err(_) => Default::default(),
     }
+}
+
+/// On this host, or as its host says.
+fn state(api: &Api, name: &str) -> Option<UnitState> {
+    let Some(links) = &api.links else { return api.agent.board.get(name) };
+    let decided = api.consensus.decided();
+    let places = decided.places.get(name).map(|places| places.as_slice()).unwrap_or_default();
+    let on = |machine| match machine == api.id {
+        true => api.agent.board.get(name),
+        false => links.state(machine, name),
+    };
+    // Of several the newest place that says something, of a host that lives.
+    let mut hosts: Vec<_> = places.iter().rev().map(|place| place.machine).collect();
+    hosts.sort_by_key(|host| *host != api.id && !links.may_live(*host));
+    let placed = hosts.into_iter().find_map(on);
+    // Where it had its place it may not have ended yet.
+    let leaving =
+        || api.agent.board.get(name).or_else(|| links.holders(name).into_iter().find_map(on));
+    placed.or_else(|| if places.is_empty() { leaving() } else { None })
 }
 
 /// No host has it.

@@ -115,6 +115,11 @@ pub(super) fn first_bytes<const N: usize>(hash: &[u8]) -> [u8; N] {
     first
 }
 
+/// 32 random bytes, as hex digits.
+pub fn random_hex() -> Result<String, Error> {
+    random::<32>().map(|bytes| data_encoding::HEXLOWER.encode(&bytes))
+}
+
 /// From the operating system.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];

@@ -10,10 +10,11 @@
 //! | [`credentials`], [`tls`] | what a host shows and believes, and rustls told so |
 //! | [`token`], [`record`] | join tokens: the text, and what is kept of it |
 //! | [`join`], [`joining`] | how a host gets its certificate: types and decision; TLS |
+//! | [`signed`] | documents that the fleet signs |
 //! | [`rotation`] | from one authority to the next |
 //! | [`key`], [`certificate`], [`files`] | keys, their fingerprints, times, and the disk |
 //!
-//! It is wired to nothing: it opens no socket, and the time is an argument where it is not in the
+//! It opens no socket, and the time is an argument where it is not in the
 //! middle of a handshake. `docs/pki.md` has what is trusted and why.
 
 pub mod authority;
@@ -32,6 +33,7 @@ pub mod refusal;
 pub mod request;
 pub mod revoked;
 pub mod rotation;
+pub mod signed;
 pub mod tls;
 pub mod token;
 pub mod trust;
@@ -49,4 +51,4 @@ pub use token::Token;
 pub use trust::{Expected, Peer, Trust};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -72,6 +72,16 @@ impl Record {
         self.joined.insert(machine, key);
     }
 
+    /// The same where it may be; false: so many hosts have joined already.
+    pub fn spend_once(&mut self, machine: MachineId, key: Fingerprint) -> bool {
+        let again = self.joined.get(&machine) == Some(&key);
+        if !again && self.is_used_up().is_some() {
+            return false;
+        }
+        self.spend(machine, key);
+        true
+    }
+
     /// Nobody can use it any more: it may be forgotten.
     pub fn is_over(&self, now: u64) -> bool {
         self.revoked || now >= self.expires

@@ -1,7 +1,7 @@
 //! The decided facts as tables: each fact a row of JSON, so that a change writes what it changed and
 //! a later version reads by name.
 
-use super::{MACHINES, NUMBERS, PLACES, SETS, UNITS, log};
+use super::{FLEET, MACHINES, NUMBERS, PLACES, SETS, UNITS, log};
 use crate::core::decided::{Decided, changed};
 use crate::core::machine_id::MachineId;
 use imbl::OrdMap;
@@ -14,7 +14,10 @@ use std::str::FromStr;
 
 type Table = TableDefinition<'static, &'static str, &'static [u8]>;
 
-/// Writes what differs.
+/// The one row of its table.
+const THE_FLEET: &str = "fleet";
+
+/// Writes what differs. A fleet does not end.
 pub fn write(
     transaction: &WriteTransaction,
     before: &Decided,
@@ -24,6 +27,11 @@ pub fn write(
     write_map(transaction, MACHINES, &before.machines, &after.machines)?;
     write_map(transaction, PLACES, &before.places, &after.places)?;
     write_map(transaction, SETS, &before.sets, &after.sets)?;
+    if before.fleet != after.fleet
+        && let Some(fleet) = &after.fleet
+    {
+        transaction.open_table(FLEET)?.insert(THE_FLEET, log::json(fleet)?.as_slice())?;
+    }
     transaction.open_table(NUMBERS)?.insert("index", after.index)?;
     Ok(())
 }
@@ -59,6 +67,7 @@ pub fn read(database: &Database) -> Result<Decided, redb::Error> {
         machines: read_map::<MachineId, _>(&transaction, MACHINES)?,
         places: read_map(&transaction, PLACES)?,
         sets: read_map::<MachineId, _>(&transaction, SETS)?,
+        fleet: read_map::<String, _>(&transaction, FLEET)?.remove(THE_FLEET),
     })
 }
 

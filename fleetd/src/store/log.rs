@@ -23,6 +23,13 @@ fn parse<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, redb::Error
         .map_err(|e| redb::Error::Corrupted(format!("{what} cannot be read: {e}")))
 }
 
+/// All of it, and what is kept beside it.
+pub(super) fn forget(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.delete_table(LOG)?;
+    transaction.delete_table(VALUES)?;
+    Ok(())
+}
+
 pub fn append(
     transaction: &WriteTransaction,
     entries: &[(u64, Vec<u8>)],

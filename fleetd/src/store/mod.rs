@@ -20,6 +20,7 @@ const UNITS: TableDefinition<&str, &[u8]> = TableDefinition::new("units");
 const MACHINES: TableDefinition<&str, &[u8]> = TableDefinition::new("machines");
 const PLACES: TableDefinition<&str, &[u8]> = TableDefinition::new("places");
 const SETS: TableDefinition<&str, &[u8]> = TableDefinition::new("sets");
+const FLEET: TableDefinition<&str, &[u8]> = TableDefinition::new("fleet");
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
 
@@ -69,6 +70,24 @@ impl Store {
             Ok(Self { database, decided })
         })
     }
+}
+
+/// Forgets what was decided, for a host that goes over to another fleet. Who it is and how often it was
+/// started stays. Nothing happens where there is no database yet.
+pub fn forget(path: &Path) -> Result<(), Error> {
+    if !path.exists() {
+        return Ok(());
+    }
+    unharmed(path, || {
+        let database = builder().open(path)?;
+        let transaction = database.begin_write()?;
+        for table in [UNITS, MACHINES, PLACES, SETS, FLEET] {
+            transaction.delete_table(table)?;
+        }
+        log::forget(&transaction)?;
+        transaction.open_table(NUMBERS)?.remove("index")?;
+        Ok(transaction.commit()?)
+    })
 }
 
 /// A damaged file can make redb panic as well as fail.

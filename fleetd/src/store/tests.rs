@@ -73,7 +73,8 @@ fn what_was_written_is_there_again() {
     let mut decided = Decided { index: 7, ..Decided::default() };
     decided.units.insert("a.container".to_owned(), entry());
     decided.machines.insert(machine, Arc::default());
-    let place = Place { machine, epoch: 7, granted: Default::default(), reasons: vec![] };
+    let place =
+        Place { machine, epoch: 7, leaving: false, granted: Default::default(), reasons: vec![] };
     decided.places.insert("a.container".to_owned(), Arc::new(vec![place]));
     decided.sets.insert(machine, 7);
     let mut more = Decided { index: 8, ..decided.clone() };
@@ -109,4 +110,18 @@ fn what_an_interrupted_first_start_left_is_no_database() {
     let dir = Dir::new("first");
     std::fs::write(dir.0.join("fleetd.redb.new"), b"half").unwrap();
     Store::open(&dir.file(), "m1").unwrap();
+}
+
+#[test]
+fn what_is_forgotten_is_all_but_who_the_host_is_and_how_often_it_began() {
+    let dir = Dir::new("forgotten");
+    let (store, _) = Store::open(&dir.file(), "m1").unwrap();
+    let mut decided = Decided { index: 7, ..Decided::default() };
+    decided.units.insert("a.container".to_owned(), entry());
+    write(store, &[decided]);
+    drop(open_again(&dir.file()));
+    forget(&dir.file()).unwrap();
+    let (store, opened) = open_again(&dir.file());
+    assert_eq!(store.decided, Decided::default());
+    assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 3));
 }

@@ -7,6 +7,9 @@ use nix::sys::socket::{
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+/// NGROUPS_MAX of Linux: getgroups(2).
+const MAX_GROUPS: usize = 65536;
+
 /// The most descriptors that one message may bring here.
 pub const MAX_DESCRIPTORS: usize = 8;
 
@@ -42,4 +45,36 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<O
 pub fn peek(socket: impl AsFd) -> io::Result<usize> {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     Ok(recv(socket.as_fd().as_raw_fd(), &mut [0], flags)?)
+}
+
+/// SO_PEERGROUPS (unix(7)): the supplementary groups of the process that connected, at that time.
+pub fn peer_groups(socket: impl AsFd) -> io::Result<Vec<u32>> {
+    let fd = socket.as_fd().as_raw_fd();
+    let mut groups: Vec<libc::gid_t> = vec![0; 64];
+    loop {
+        let room = size_of_val(groups.as_slice());
+        let mut length = libc::socklen_t::try_from(room).map_err(io::Error::other)?;
+        // SAFETY: the kernel writes at most `length` bytes, as many as the vector has, and any bytes
+        // are numbers of groups; it puts into `length` how many it wrote or would have.
+        let result = unsafe {
+            libc::getsockopt(
+                fd,
+                libc::SOL_SOCKET,
+                libc::SO_PEERGROUPS,
+                groups.as_mut_ptr().cast(),
+                &raw mut length,
+            )
+        };
+        let count = usize::try_from(length).map_err(io::Error::other)? / size_of::<libc::gid_t>();
+        if result == 0 {
+            groups.truncate(count);
+            return Ok(groups);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::ERANGE) || count <= groups.len() || count > MAX_GROUPS
+        {
+            return Err(error);
+        }
+        groups.resize(count, 0);
+    }
 }

@@ -10,15 +10,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a wait goes on while fleetd is away.
-const AWAY: Duration = Duration::from_secs(30);
+pub(super) const AWAY: Duration = Duration::from_secs(30);
 /// Between two attempts to reach it.
-const RETRY: Duration = Duration::from_millis(200);
+pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// One of fleet's attempts.
-const ATTEMPT: Duration = Duration::from_millis(500);
+pub(super) const ATTEMPT: Duration = Duration::from_millis(500);
 /// A unit that no host takes for so long is given up; hosts that are away come back within it.
 const PLACING: Duration = Duration::from_secs(5);
 /// A step that takes longer is told where there is no live line.
-const LONG_STEP: Duration = Duration::from_secs(2);
+pub(super) const LONG_STEP: Duration = Duration::from_secs(2);
 
 /// What was asked of one unit.
 pub(super) struct Job {

@@ -1,4 +1,4 @@
-//! `cordon`, `uncordon`, `set-metadata`: what is said of hosts.
+//! `cordon`, `uncordon`, `undrain`, `set-metadata`: what is said of hosts.
 
 use super::{Context, print, print_json};
 use crate::cli::{Machines, SetMetadata};
@@ -10,17 +10,24 @@ pub(super) async fn cordon(
     flags: &Machines,
     cordoned: bool,
 ) -> Result<u8, Failure> {
-    let known = context.machines().await?;
-    let chosen: Vec<&Machine> =
-        flags.machines.iter().map(|name| find(name, &known)).collect::<Result<_, _>>()?;
     let change = ChangeMachine { cordoned: Some(cordoned), ..ChangeMachine::default() };
-    let mut changed = Vec::new();
-    for machine in chosen {
-        changed.push(send(context, machine, &change).await?);
+    let changed = change_all(context, &flags.machines, &change).await?;
+    tell(context, &changed, |machine| format!("{} {}\n", machine.id, gets(machine)))
+}
+
+pub(super) async fn undrain(context: &Context, flags: &Machines) -> Result<u8, Failure> {
+    let change = ChangeMachine { draining: Some(false), ..ChangeMachine::default() };
+    let changed = change_all(context, &flags.machines, &change).await?;
+    tell(context, &changed, |machine| format!("{} {}\n", machine.id, gets(machine)))
+}
+
+/// What it has of units: one of the two marks may be taken away and the other stay.
+fn gets(machine: &Machine) -> &'static str {
+    match machine {
+        Machine { draining: true, .. } => "drains: no new units, and those that it has go",
+        Machine { cordoned: true, .. } => "gets no new units; those that it has stay",
+        _ => "gets new units",
     }
-    let word =
-        if cordoned { "gets no new units; those that it has stay" } else { "gets new units" };
-    tell(context, &changed, |machine| format!("{} {word}\n", machine.id))
 }
 
 pub(super) async fn set_metadata(context: &Context, flags: &SetMetadata) -> Result<u8, Failure> {
@@ -42,6 +49,20 @@ pub(super) async fn set_metadata(context: &Context, flags: &SetMetadata) -> Resu
     })
 }
 
+/// Changes all that are named, once all of them are known; as they are then.
+pub(super) async fn change_all(
+    context: &Context,
+    names: &[String],
+    change: &ChangeMachine,
+) -> Result<Vec<Machine>, Failure> {
+    let known = context.machines().await?;
+    let mut changed = Vec::new();
+    for machine in choose(names, &known)? {
+        changed.push(send(context, machine, change).await?);
+    }
+    Ok(changed)
+}
+
 async fn send(
     context: &Context,
     machine: &Machine,
@@ -50,7 +71,7 @@ async fn send(
     context.client.patch(&format!("/v1/machines/{}", machine.id), change).await
 }
 
-fn tell(
+pub(super) fn tell(
     context: &Context,
     machines: &[Machine],
     line: impl Fn(&Machine) -> String,
@@ -63,8 +84,23 @@ fn tell(
     Ok(0)
 }
 
+/// The machines that are named, each once, in the order of their names.
+pub(super) fn choose<'m>(
+    names: &[String],
+    machines: &'m [Machine],
+) -> Result<Vec<&'m Machine>, Failure> {
+    let mut chosen: Vec<&Machine> = Vec::new();
+    for name in names {
+        let machine = find(name, machines)?;
+        if !chosen.iter().any(|other| other.id == machine.id) {
+            chosen.push(machine);
+        }
+    }
+    Ok(chosen)
+}
+
 /// The one machine whose id begins so.
-pub(super) fn find<'m>(beginning: &str, machines: &'m [Machine]) -> Result<&'m Machine, Failure> {
+fn find<'m>(beginning: &str, machines: &'m [Machine]) -> Result<&'m Machine, Failure> {
     let beginning = beginning.trim_end_matches("...");
     let mut found = machines.iter().filter(|machine| machine.id.starts_with(beginning));
     match (found.next(), found.next()) {

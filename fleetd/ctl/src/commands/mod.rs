@@ -3,7 +3,9 @@
 mod cat;
 mod change;
 mod completion;
+mod drain;
 mod exec;
+mod fleet;
 mod follow;
 mod image;
 mod list_machines;
@@ -11,11 +13,14 @@ mod list_unit_files;
 mod list_units;
 mod logs;
 mod machine;
+mod poll;
+mod remove_machine;
 mod report;
 mod scale;
 mod status;
 mod stop;
 mod submit;
+mod token;
 mod version;
 mod why;
 
@@ -23,7 +28,7 @@ use crate::cli::{Arguments, Command, Common};
 use crate::client::{self, Client};
 use crate::failure::Failure;
 use crate::wait::Goal;
-use fleetd_api::{DesiredState, Machine, Unit};
+use fleetd_api::{DesiredState, Fleet, Machine, Unit};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -57,10 +62,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Command::Why(flags) => why::run(&context, &flags).await,
         Command::Cordon(flags) => machine::cordon(&context, &flags, true).await,
         Command::Uncordon(flags) => machine::cordon(&context, &flags, false).await,
+        Command::Drain(flags) => drain::run(&context, &flags).await,
+        Command::Undrain(flags) => machine::undrain(&context, &flags).await,
+        Command::RemoveMachine(flags) => remove_machine::run(&context, &flags).await,
         Command::SetMetadata(flags) => machine::set_metadata(&context, &flags).await,
         Command::Logs(flags) => logs::run(&context, &flags).await,
         Command::Exec(flags) => exec::run(&context, &flags).await,
         Command::Image(command) => image::run(&context, &command).await,
+        Command::Init(flags) => fleet::init(&context, &flags).await,
+        Command::Join(flags) => fleet::join(&context, &flags).await,
+        Command::Fleet(flags) => fleet::show(&context, &flags).await,
+        Command::Token(command) => token::run(&context, &command).await,
+        Command::Playground(flags) => crate::playground::run(&flags, context.json),
         Command::Version => version::run(&context).await,
         Command::Completion { shell } => completion::run(shell),
     }
@@ -86,6 +99,11 @@ impl Context {
     /// One unit with its text.
     pub(crate) async fn unit(&self, name: &str) -> Result<Option<Unit>, Failure> {
         self.client.find(&unit_path(name)).await
+    }
+
+    /// How the host that answers is in its fleet.
+    pub(crate) async fn fleet(&self) -> Result<Fleet, Failure> {
+        self.client.get("/v1/fleet").await
     }
 
     pub(crate) async fn machines(&self) -> Result<Vec<Machine>, Failure> {

@@ -3,6 +3,7 @@
 use super::follow::{self, End, Job};
 use super::{Context, report, unit_path};
 use crate::cli::Wait;
+use crate::client::empty;
 use crate::failure::Failure;
 use crate::names;
 use crate::wait::Goal;
@@ -74,7 +75,7 @@ async fn ask(context: &Context, unit: &Unit, goal: Goal) -> Result<Job, Failure>
     let mut job = Job::new(&unit.name, goal);
     let accepted: Accepted = match job.watch.goal {
         Goal::Destroyed => client.delete(&path).await?,
-        Goal::Restarted { .. } => client.post(&format!("{path}/restart")).await?,
+        Goal::Restarted { .. } => client.post(&format!("{path}/restart"), empty()).await?,
         Goal::Unloaded => {
             let body = Desire { desired: DesiredState::Inactive };
             client.put(&format!("{path}/desired"), &body).await?

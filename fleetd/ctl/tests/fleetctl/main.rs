@@ -4,9 +4,12 @@
 
 mod changes;
 mod exec;
+mod fleet;
 mod images;
+mod machines;
 mod server;
 mod tables;
+mod tokens;
 
 use serde_json::json;
 use server::{Reply, Server};
@@ -55,5 +58,9 @@ fn the_version_is_of_both_programs() {
 #[test]
 fn completion_scripts_name_the_commands() {
     let server = Server::new(Vec::new());
-    assert!(server.run(&["completion", "bash"]).out.contains("list-unit-files"));
+    let script = server.run(&["completion", "bash"]).out;
+    for command in ["list-unit-files", "remove-machine", "fleetctl__subcmd__token__subcmd__create"]
+    {
+        assert!(script.contains(command), "{command}");
+    }
 }

@@ -1,7 +1,7 @@
 //! A fleetd that says what it was told to say, over a unix socket, and the built fleetctl.
 
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -17,12 +17,22 @@ pub(crate) enum Reply {
     Lines(Vec<Value>),
     /// JSON lines; then the stream stays open until the client leaves.
     Open(Vec<Value>),
+    /// One after the other; the last one stays.
+    Turns(Mutex<VecDeque<Reply>>),
+    /// The connection closes without an answer.
+    Close,
     /// 101, then the connection is the function's.
     Upgrade(fn(UnixStream)),
 }
 
 /// What came in: `PUT /v1/units/x` and its body.
 pub(crate) type Request = (String, Vec<u8>);
+
+impl Reply {
+    pub(crate) fn turns(replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::Turns(Mutex::new(replies.into_iter().collect()))
+    }
+}
 
 pub(crate) struct Server {
     dir: TempDir,
@@ -166,6 +176,12 @@ fn answer(mut stream: UnixStream, reply: Option<&Reply>) {
         }
         Some(Reply::Json(status, value) | Reply::Early(status, value)) => {
             write!(stream, "{}\r\n{value}", head(*status))
+        }
+        Some(Reply::Close) => Ok(()),
+        Some(Reply::Turns(replies)) => {
+            let mut replies = replies.lock().unwrap();
+            let first = if replies.len() > 1 { replies.pop_front() } else { None };
+            return answer(stream, first.as_ref().or(replies.front()));
         }
         Some(Reply::Lines(values)) => write!(stream, "{}\r\n{}", head(200), lines(values)),
         Some(Reply::Open(values)) => {

@@ -66,10 +66,39 @@ fn list_machines_shows_hosts() {
     let server = fleet();
     assert_eq!(
         server.run(&["list-machines"]).out,
-        "MACHINE      IP         METADATA\n113f16a7...  192.0.2.7  disk=ssd,rack=a\n"
+        "\
+MACHINE      IP         STATUS  ROLE  METADATA
+113f16a7...  192.0.2.7  alive   host  disk=ssd,rack=a
+"
     );
     let ran = server.run(&["list-machines", "-l", "--no-legend", "--fields=machine"]);
     assert_eq!(ran.out, "113f16a7aaaabbbbccccddddeeeeffff\n");
+}
+
+#[test]
+fn list_machines_says_how_hosts_are_and_what_they_do_in_the_fleet() {
+    let machine = |id: &str, change: Value| {
+        let mut machine = json!({"id": id.repeat(32), "ip": null, "metadata": {}, "version": "1"});
+        machine.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        machine
+    };
+    let machines = json!([
+        machine("a", json!({"status": "alive", "role": "leader", "cordoned": true})),
+        machine("b", json!({"status": "suspected", "role": "voter", "draining": true})),
+        machine("c", json!({"status": "dead", "cordoned": true, "draining": true})),
+        machine("d", json!({"status": "unheard", "role": "host"})),
+    ]);
+    let server = Server::new(vec![("GET /v1/machines", Reply::Json(200, machines))]);
+    assert_eq!(
+        server.run(&["list-machines", "--fields=machine,status,role"]).out,
+        "\
+MACHINE      STATUS                  ROLE
+aaaaaaaa...  alive,cordoned          leader
+bbbbbbbb...  suspected,draining      voter
+cccccccc...  dead,cordoned,draining  host
+dddddddd...  unheard                 host
+"
+    );
 }
 
 #[test]

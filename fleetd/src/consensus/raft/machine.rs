@@ -194,12 +194,14 @@ struct Image {
     places: BTreeMap<String, Arc<Vec<decided::Place>>>,
     #[serde(default)]
     sets: BTreeMap<MachineId, u64>,
+    #[serde(default)]
+    fleet: Option<Arc<decided::Fleet>>,
 }
 
 const VERSION: u32 = 1;
 
 fn write_image(decided: &Decided) -> std::io::Result<Vec<u8>> {
-    let Decided { index, units, machines, places, sets } = decided.clone();
+    let Decided { index, units, machines, places, sets, fleet } = decided.clone();
     Ok(serde_json::to_vec(&Image {
         version: VERSION,
         index,
@@ -207,11 +209,13 @@ fn write_image(decided: &Decided) -> std::io::Result<Vec<u8>> {
         machines: machines.into_iter().collect(),
         places: places.into_iter().collect(),
         sets: sets.into_iter().collect(),
+        fleet,
     })?)
 }
 
 fn read_image(bytes: &[u8]) -> std::io::Result<Decided> {
-    let Image { version, index, units, machines, places, sets } = serde_json::from_slice(bytes)?;
+    let Image { version, index, units, machines, places, sets, fleet } =
+        serde_json::from_slice(bytes)?;
     if version > VERSION {
         return Err(std::io::Error::other(format!("it has form {version}")));
     }
@@ -221,5 +225,6 @@ fn read_image(bytes: &[u8]) -> std::io::Result<Decided> {
         machines: machines.into_iter().collect(),
         places: places.into_iter().collect(),
         sets: sets.into_iter().collect(),
+        fleet,
     })
 }

@@ -51,4 +51,4 @@ pub struct Applied {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

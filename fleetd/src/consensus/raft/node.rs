@@ -75,6 +75,15 @@ impl Node {
         leads.await.map(|_| ()).map_err(|e| fail(&e))
     }
 
+    /// Whether this host alone decides.
+    pub async fn is_alone(&self, id: MachineId) -> Result<bool, String> {
+        let alone = self.raft.with_raft_state(move |state| {
+            let mut voters = state.membership_state.effective().voter_ids();
+            voters.next() == Some(id) && voters.next().is_none()
+        });
+        alone.await.map_err(|e| format!("start the group: {}", cause(&e)))
+    }
+
     /// Whether this is the same run.
     pub fn is(&self, other: &Self) -> bool {
         self.failure.is(&other.failure)
@@ -115,6 +124,8 @@ fn config() -> Config {
         snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_AFTER),
         max_in_snapshot_log_to_keep: KEPT,
         snapshot_max_chunk_size: 1 << 20,
+        // openraft's own 200 ms are for a piece that a fast network carries and nobody stores.
+        install_snapshot_timeout: 10_000,
         ..Config::default()
     }
 }

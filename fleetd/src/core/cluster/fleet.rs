@@ -1,5 +1,6 @@
 //! What the scheduler is told, from what was decided and what is observed.
 
+use super::moves::is_leaving;
 use super::replicas::is_template;
 use super::{Observed, Seen};
 use crate::core::decided::{Decided, Entry, Machine, Place};
@@ -23,6 +24,9 @@ pub(super) fn fleet(
         // What is not wanted keeps what it has until it has ended, and gets nothing else.
         let held = (!wanted).then(|| places.first().map(|place| place.machine)).flatten();
         if !wanted && held.is_none() {
+            continue;
+        }
+        if wanted && is_leaving(places) {
             continue;
         }
         let mut unit = asks(name, entry);
@@ -69,6 +73,7 @@ fn host(machine: &Machine, seen: &Seen) -> Host {
         silent: seen.facts.is_none(),
         cordoned: machine.cordoned,
         draining: machine.draining,
-        keeps: !seen.lost,
+        // A dead one keeps them until it is lost, whatever else is decided about it.
+        keeps: !(seen.lost || machine.draining && seen.alive),
     }
 }

@@ -4,12 +4,17 @@
 //! fit the other, and says which units have no place.
 
 mod fleet;
+mod moves;
 mod replicas;
+mod voters;
 
 use crate::core::decided::{Command, Decided, Entry, place, unit};
 use crate::core::machine_id::MachineId;
 use crate::core::schedule::{self, Change, Options, Resources, Unplaced};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use voters::voters;
 
 /// What is known of the hosts. Those that are not in it are silent.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,7 +36,8 @@ pub struct Seen {
 }
 
 /// What a host says about itself.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Facts {
     pub metadata: BTreeMap<String, String>,
     pub capacity: Resources,
@@ -73,11 +79,14 @@ pub fn next(
     let mut plan = schedule::place(&fleet, options);
     // Who goes and when is said below.
     let wanted = |unit: &str| decided.units.get(unit).is_none_or(|entry| entry.wants_place());
-    plan.changes.retain(|change| wanted(change.unit()));
+    plan.changes.retain(|change| wanted(change.unit()) && !moves::waits_for_a_host(change));
     plan.unplaced.retain(|unplaced| wanted(&unplaced.unit));
     let mut commands = Vec::new();
     for change in &plan.changes {
-        commands.extend(assigned(change, &fleet));
+        match moves::first_half(change, observed) {
+            Some(first) => commands.push(first),
+            None => commands.extend(assigned(change, &fleet)),
+        }
     }
     commands.extend(ended(decided, observed));
     // What is there with less than it asks for now has room for that, or it would have lost its place.
@@ -124,12 +133,17 @@ fn assigned(change: &Change, fleet: &schedule::Fleet) -> Vec<Command> {
     }
 }
 
-/// Units that are not wanted any more and of which nothing runs: their hosts have obeyed.
+/// Units that are not wanted any more, or not there, and of which nothing runs: their hosts have obeyed.
 fn ended(decided: &Decided, observed: &Observed) -> Vec<Command> {
     let mut commands = Vec::new();
-    for (name, entry) in decided.units.iter().filter(|(_, entry)| !entry.wants_place()) {
+    for (name, entry) in &decided.units {
         let places = decided.places.get(name).map(|places| places.as_slice()).unwrap_or_default();
-        let (gone, there): (Vec<_>, Vec<_>) = places.iter().partition(|place| {
+        let wanted = entry.wants_place();
+        if wanted && !moves::is_leaving(places) {
+            continue;
+        }
+        let ends = |place: &&place::Place| !wanted || place.leaving;
+        let (gone, there): (Vec<_>, Vec<_>) = places.iter().filter(ends).partition(|place| {
             let newest = decided.sets.get(&place.machine).copied().unwrap_or(0);
             observed.machines.get(&place.machine).is_some_and(|seen| {
                 seen.lost || (seen.obeys >= newest && !seen.runs.contains(name))

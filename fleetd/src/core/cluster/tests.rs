@@ -14,7 +14,7 @@ fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
 }
 
 fn join(machine: MachineId) -> Command {
-    machine::Command::Join { machine, address: String::new() }.into()
+    machine::Command::Join { machine, address: String::new(), key: None }.into()
 }
 
 fn want(name: &str, desired: DesiredState) -> Command {
@@ -241,4 +241,48 @@ fn an_instance_that_somebody_handed_over_is_theirs() {
     decided.apply(&destroy.into()).unwrap();
     settle(&mut decided, &observed);
     assert_eq!(units(&decided), ["three@2.container"]);
+}
+
+fn drain(machine: MachineId) -> Command {
+    machine::Command::Drain { machine, draining: true }.into()
+}
+
+#[test]
+fn a_unit_of_a_draining_host_ends_there_before_it_goes_elsewhere() {
+    let mut decided = decided([join(A), want("a.container", DesiredState::Launched), drain(A)]);
+    let mut observed = Observed { machines: [(A, seen())].into() };
+    decided.apply(&machine::Command::Drain { machine: A, draining: false }.into()).unwrap();
+    settle(&mut decided, &observed);
+    assert_eq!(places(&decided, "a.container"), [A]);
+    observed.machines.get_mut(&A).unwrap().runs.insert("a.container".to_owned());
+    // As long as no other host takes it, it stays.
+    decided.apply(&drain(A)).unwrap();
+    let unplaced = settle(&mut decided, &observed);
+    assert_eq!(unplaced.len(), 1, "{unplaced:?}");
+    assert_eq!(places(&decided, "a.container"), [A]);
+    decided.apply(&join(B)).unwrap();
+    observed.machines.insert(B, seen());
+    settle(&mut decided, &observed);
+    assert_eq!(places(&decided, "a.container"), [A], "it still runs there");
+    assert!(decided.set(A).units.is_empty(), "and is to end");
+    let a = observed.machines.get_mut(&A).unwrap();
+    (a.runs, a.obeys) = (BTreeSet::new(), decided.index);
+    settle(&mut decided, &observed);
+    assert_eq!(places(&decided, "a.container"), [B]);
+}
+
+#[test]
+fn a_draining_host_that_dies_keeps_its_units_until_it_is_lost() {
+    let mut decided = decided([join(A), join(B), want("a.container", DesiredState::Launched)]);
+    let mut observed = Observed { machines: [(A, seen()), (B, seen())].into() };
+    settle(&mut decided, &observed);
+    let at = places(&decided, "a.container")[0];
+    decided.apply(&drain(at)).unwrap();
+    let silent = Seen { alive: false, runs: ["a.container".to_owned()].into(), ..seen() };
+    observed.machines.insert(at, silent.clone());
+    settle(&mut decided, &observed);
+    assert_eq!(places(&decided, "a.container"), [at]);
+    observed.machines.insert(at, Seen { lost: true, ..silent });
+    settle(&mut decided, &observed);
+    assert_ne!(places(&decided, "a.container"), [at]);
 }

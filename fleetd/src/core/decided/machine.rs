@@ -2,6 +2,7 @@
 
 use super::{Decided, Outcome, Refusal};
 use crate::core::machine_id::MachineId;
+use crate::pki::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use std::sync::Arc;
 pub struct Machine {
     /// Where the fleet reaches it: `ADDRESS:PORT`; empty in a fleet of one.
     pub address: String,
+    /// Of the key in its latest certificate; none in a fleet of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Fingerprint>,
     /// Takes nothing new.
     pub cordoned: bool,
     /// Takes nothing new, and is to be emptied.
@@ -26,6 +30,8 @@ pub enum Command {
     Join {
         machine: MachineId,
         address: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Fingerprint>,
     },
     Cordon {
         machine: MachineId,
@@ -63,14 +69,15 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
     let machine = command.machine();
     let known = decided.machines.get(&machine).cloned();
     let changed = match (command, &known) {
-        (Command::Join { address, .. }, _) => {
+        (Command::Join { address, key, .. }, _) => {
             let before = known.as_deref().cloned().unwrap_or_default();
-            Machine { address: address.clone(), ..before }
+            Machine { address: address.clone(), key: key.or(before.key), ..before }
         }
         (_, None) => return Err(Refusal::UnknownMachine { machine }),
         (Command::Leave { .. }, Some(_)) => {
             decided.machines.remove(&machine);
             super::place::leave(decided, machine);
+            super::fleet::leave(decided, machine);
             return Ok(Outcome::Removed);
         }
         (Command::Cordon { cordoned, .. }, Some(known)) => {

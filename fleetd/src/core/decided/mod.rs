@@ -5,22 +5,27 @@
 //!
 //! | File | Owns |
 //! |---|---|
+//! | [`fleet`] | whom the fleet trusts, who decides, who may join |
 //! | [`unit`] | unit files and what is wanted of them |
 //! | [`machine`] | the hosts of the fleet, and what of them is decided |
 //! | [`place`] | which unit has its place on which host, since when and why |
 //! | [`set`] | what one host is to run: a view |
 
+pub mod fleet;
 pub mod machine;
 pub mod place;
 pub mod set;
 pub mod unit;
 
+pub use fleet::{Fleet, View};
 pub use machine::Machine;
 pub use place::Place;
 pub use set::AssignmentSet;
 pub use unit::Entry;
 
 use crate::core::machine_id::MachineId;
+use crate::pki::FleetId;
+use crate::pki::token::TokenId;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -41,6 +46,8 @@ pub struct Decided {
     pub places: OrdMap<String, Arc<Vec<Place>>>,
     /// The index with which the machine's set last changed.
     pub sets: OrdMap<MachineId, u64>,
+    /// None: a fleet of one that nobody has founded.
+    pub fleet: Option<Arc<Fleet>>,
 }
 
 /// An index is its generation times this, plus a number: what is decided after `recover` or a
@@ -54,6 +61,7 @@ pub enum Command {
     Unit(unit::Command),
     Machine(machine::Command),
     Place(place::Command),
+    Fleet(fleet::Command),
     /// All of them, or none where one is refused.
     All(Vec<Command>),
     /// Refused if anything was decided after this index: what was worked out from older facts.
@@ -85,12 +93,19 @@ impl From<place::Command> for Command {
     }
 }
 
+impl From<fleet::Command> for Command {
+    fn from(command: fleet::Command) -> Self {
+        Self::Fleet(command)
+    }
+}
+
 impl Command {
     /// About as many bytes as it takes, on disk and on its way.
     pub fn size(&self) -> usize {
         match self {
             Self::Unit(command) => command.size(),
             Self::Machine(_) | Self::Place(_) => 300,
+            Self::Fleet(_) => 10_000,
             Self::All(commands) => commands.iter().map(Self::size).sum(),
             Self::Expect { .. } | Self::Raise { .. } => 30,
         }
@@ -121,6 +136,17 @@ pub enum Refusal {
     UnknownMachine {
         machine: MachineId,
     },
+    UnknownToken {
+        token: TokenId,
+    },
+    /// It was revoked, or used as often as it may be.
+    SpentToken {
+        token: TokenId,
+    },
+    InFleet {
+        fleet: FleetId,
+    },
+    NoFleet,
     /// Something else was decided first.
     Newer {
         index: u64,
@@ -137,6 +163,14 @@ impl fmt::Display for Refusal {
             Self::UnknownMachine { machine } => {
                 write!(f, "find machine {machine}: the fleet has none of that id")
             }
+            Self::UnknownToken { token } => {
+                write!(f, "find join token {token}: the fleet has none of that id")
+            }
+            Self::SpentToken { token } => {
+                write!(f, "use join token {token}: it was used or revoked meanwhile")
+            }
+            Self::InFleet { fleet } => write!(f, "found a fleet: this host is in fleet {fleet}"),
+            Self::NoFleet => f.write_str("find the fleet: this host is in none"),
             Self::Newer { index } => {
                 write!(f, "decide: something else was decided first (it is at {index} now)")
             }
@@ -163,6 +197,7 @@ impl Decided {
             Command::Unit(command) => unit::apply(self, command),
             Command::Machine(command) => machine::apply(self, command),
             Command::Place(command) => place::apply(self, command),
+            Command::Fleet(command) => fleet::apply(self, command),
             Command::All(commands) => {
                 let mut together = Outcome::Same;
                 for command in commands {
@@ -194,6 +229,10 @@ impl Decided {
         for unit in &units {
             let (old, new) = (places(before, unit), places(self, unit));
             machines.extend(old.iter().chain(new.iter()).map(|place| place.machine));
+        }
+        // What each host is told of the fleet is in every set.
+        if self.fleet.is_some() && self.view() != before.view() {
+            machines.extend(self.machines.keys().copied());
         }
         for machine in machines {
             self.sets.insert(machine, self.index);

@@ -12,6 +12,9 @@ pub struct Place {
     pub machine: MachineId,
     /// The index with which it was given: of two places of a unit the greater is the newer.
     pub epoch: u64,
+    /// It is to end there; then the unit has a place elsewhere, if one is found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// What the unit asked for then.
     #[serde(default)]
     pub granted: Resources,
@@ -31,6 +34,11 @@ pub enum Command {
         #[serde(default)]
         reasons: Vec<String>,
     },
+    /// It ends there first.
+    Leave {
+        unit: String,
+        machine: MachineId,
+    },
     Unassign {
         unit: String,
         machine: MachineId,
@@ -48,7 +56,7 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
             }
             let mut places = of(decided, unit);
             let (machine, epoch, reasons) = (*machine, decided.index, reasons.clone());
-            let place = Place { machine, epoch, granted: *granted, reasons };
+            let place = Place { machine, epoch, leaving: false, granted: *granted, reasons };
             match places.binary_search_by_key(&machine, |place| place.machine) {
                 // Where it is already only what it was granted can be another.
                 Ok(at) if places[at].granted == *granted => return Ok(Outcome::Same),
@@ -56,6 +64,16 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
                 Err(at) => places.insert(at, place),
             }
             decided.places.insert(unit.clone(), Arc::new(places));
+            Ok(Outcome::Changed)
+        }
+        Command::Leave { unit, machine } => {
+            let mut places = of(decided, unit);
+            let mut staying = places.iter_mut().filter(|place| !place.leaving);
+            let Some(place) = staying.find(|place| place.machine == *machine) else {
+                return Ok(Outcome::Same);
+            };
+            place.leaving = true;
+            put(decided, unit, places);
             Ok(Outcome::Changed)
         }
         Command::Unassign { unit, machine } => {

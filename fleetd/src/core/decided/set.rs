@@ -1,6 +1,6 @@
 //! What one host is to run: complete, and numbered, so that a newer one takes the place of an older.
 
-use super::{Decided, Entry};
+use super::{Decided, Entry, View};
 use crate::core::machine_id::MachineId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,6 +14,9 @@ pub struct AssignmentSet {
     pub index: u64,
     /// By name.
     pub units: BTreeMap<String, Assigned>,
+    /// What it has to know of its fleet; none in a fleet of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +35,13 @@ impl Decided {
             let Ok(at) = places.binary_search_by_key(&machine, |place| place.machine) else {
                 continue;
             };
-            if let (Some(entry), Some(place)) = (self.units.get(unit), places.get(at)) {
+            if let (Some(entry), Some(place)) = (self.units.get(unit), places.get(at))
+                && !place.leaving
+            {
                 let (entry, epoch) = (Arc::clone(entry), place.epoch);
                 units.insert(unit.clone(), Assigned { entry, epoch });
             }
         }
-        AssignmentSet { machine, index, units }
+        AssignmentSet { machine, index, units, view: self.view() }
     }
 }

@@ -100,7 +100,7 @@ const A: MachineId = MachineId(1);
 const B: MachineId = MachineId(2);
 
 fn join(machine: MachineId) -> Command {
-    machine::Command::Join { machine, address: String::new() }.into()
+    machine::Command::Join { machine, address: String::new(), key: None }.into()
 }
 
 fn assign(machine: MachineId) -> Command {
@@ -207,7 +207,8 @@ fn what_is_said_of_a_machine_is_kept() {
     decided.apply(&cordon.clone().into()).unwrap();
     assert_eq!(decided.apply(&cordon.into()), Ok(Outcome::Same));
     // It comes back at another address.
-    let join = machine::Command::Join { machine: A, address: "192.0.2.1:7000".to_owned() };
+    let join =
+        machine::Command::Join { machine: A, address: "192.0.2.1:7000".to_owned(), key: None };
     decided.apply(&join.into()).unwrap();
     let known = decided.machines[&A].clone();
     assert_eq!((known.metadata["zone"].as_str(), known.cordoned), ("1", true));

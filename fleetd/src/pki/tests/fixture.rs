@@ -12,39 +12,39 @@ use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-pub(super) const DAY: u64 = 24 * 3600;
+pub(crate) const DAY: u64 = 24 * 3600;
 
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     UnixTime::now().as_secs()
 }
 
 /// The n-th of the machines.
-pub(super) fn machine(n: u32) -> MachineId {
+pub(crate) fn machine(n: u32) -> MachineId {
     format!("{n:032x}").parse().unwrap()
 }
 
-pub(super) fn host(n: u32) -> Identity {
+pub(crate) fn host(n: u32) -> Identity {
     Identity::Host(machine(n))
 }
 
-pub(super) fn user(name: &str, role: Role) -> Identity {
+pub(crate) fn user(name: &str, role: Role) -> Identity {
     Identity::user(name.parse().unwrap(), role)
 }
 
-pub(super) fn fleet() -> Authority {
+pub(crate) fn fleet() -> Authority {
     Authority::create(&new_fleet_id().unwrap(), now()).unwrap()
 }
 
-pub(super) fn bundle(authorities: &[&Authority]) -> Bundle {
+pub(crate) fn bundle(authorities: &[&Authority]) -> Bundle {
     Bundle::new(authorities.iter().map(|authority| authority.certificate().clone()).collect())
         .unwrap()
 }
 
-pub(super) fn own(authority: &Authority, identity: &Identity) -> Own {
+pub(crate) fn own(authority: &Authority, identity: &Identity) -> Own {
     issued_at(authority, identity, now())
 }
 
-pub(super) fn issued_at(authority: &Authority, identity: &Identity, now: u64) -> Own {
+pub(crate) fn issued_at(authority: &Authority, identity: &Identity, now: u64) -> Own {
     let key = Key::generate().unwrap();
     let csr = Request::make(&key, Some(&identity.uri(authority.fleet()))).unwrap();
     let request = Request::read(&csr).unwrap();
@@ -53,7 +53,7 @@ pub(super) fn issued_at(authority: &Authority, identity: &Identity, now: u64) ->
 }
 
 /// A certificate of the authority's key that says what it would never say.
-pub(super) fn forged(authority: &Authority, names: Vec<SanType>) -> Own {
+pub(crate) fn forged(authority: &Authority, names: Vec<SanType>) -> Own {
     let key = Key::generate().unwrap();
     let signer = Key::read(authority.key_pem()).unwrap().0;
     let issuer = Issuer::from_ca_cert_der(authority.certificate(), signer).unwrap();
@@ -61,7 +61,7 @@ pub(super) fn forged(authority: &Authority, names: Vec<SanType>) -> Own {
     Own::new(certificate.der().clone(), &key).unwrap()
 }
 
-pub(super) fn forged_params(names: Vec<SanType>) -> CertificateParams {
+pub(crate) fn forged_params(names: Vec<SanType>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.subject_alt_names = names;
     params.extended_key_usages =
@@ -69,33 +69,33 @@ pub(super) fn forged_params(names: Vec<SanType>) -> CertificateParams {
     params
 }
 
-pub(super) fn uri(text: &str) -> SanType {
+pub(crate) fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
-pub(super) fn key_pair(algorithm: &'static rcgen::SignatureAlgorithm) -> KeyPair {
+pub(crate) fn key_pair(algorithm: &'static rcgen::SignatureAlgorithm) -> KeyPair {
     KeyPair::generate_for(algorithm).unwrap()
 }
 
-pub(super) fn certificate(own: &Own) -> CertificateDer<'static> {
+pub(crate) fn certificate(own: &Own) -> CertificateDer<'static> {
     own.certificate().unwrap().clone()
 }
 
 /// Somebody who trusts a fleet and shows something.
-pub(super) fn credentials(trusts: &Bundle, shows: Own) -> Arc<Credentials> {
+pub(crate) fn credentials(trusts: &Bundle, shows: Own) -> Arc<Credentials> {
     Arc::new(Credentials::new(trusts.clone(), Revoked::default(), shows))
 }
 
 /// Both ends of a connection, with what they failed of.
-pub(super) struct Wire {
-    pub(super) client: ClientConnection,
-    pub(super) server: ServerConnection,
-    pub(super) client_error: Option<rustls::Error>,
-    pub(super) server_error: Option<rustls::Error>,
+pub(crate) struct Wire {
+    pub(crate) client: ClientConnection,
+    pub(crate) server: ServerConnection,
+    pub(crate) client_error: Option<rustls::Error>,
+    pub(crate) server_error: Option<rustls::Error>,
 }
 
 /// Connects, and exchanges until neither end has anything to say.
-pub(super) fn connect(client: ClientConfig, server: ServerConfig) -> Wire {
+pub(crate) fn connect(client: ClientConfig, server: ServerConfig) -> Wire {
     let mut wire = Wire {
         client: ClientConnection::new(Arc::new(client), tls::server_name()).unwrap(),
         server: ServerConnection::new(Arc::new(server)).unwrap(),
@@ -107,7 +107,7 @@ pub(super) fn connect(client: ClientConfig, server: ServerConfig) -> Wire {
 }
 
 /// A client and a server of the fleet.
-pub(super) fn mutual(
+pub(crate) fn mutual(
     client: &Arc<Credentials>,
     wants: Expected,
     server: &Arc<Credentials>,
@@ -117,7 +117,7 @@ pub(super) fn mutual(
 }
 
 impl Wire {
-    pub(super) fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         loop {
             let mut sent = Vec::new();
             while self.client.wants_write() {
@@ -146,7 +146,7 @@ impl Wire {
     }
 
     /// Whether a word passes in both directions.
-    pub(super) fn is_open(&mut self) -> bool {
+    pub(crate) fn is_open(&mut self) -> bool {
         if self.client_error.is_some() || self.server_error.is_some() {
             return false;
         }
@@ -159,7 +159,7 @@ impl Wire {
     }
 
     /// What the client and the server say of the end.
-    pub(super) fn sentences(&self) -> (String, String) {
+    pub(crate) fn sentences(&self) -> (String, String) {
         let say = |error: &Option<rustls::Error>| error.as_ref().map_or(String::new(), explain_tls);
         (say(&self.client_error), say(&self.server_error))
     }

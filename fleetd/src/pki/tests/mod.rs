@@ -2,7 +2,7 @@
 
 mod certificates;
 mod files;
-mod fixture;
+pub(crate) mod fixture;
 mod joining;
 mod names;
 mod rotation;

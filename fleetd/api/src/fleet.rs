@@ -1,0 +1,74 @@
+//! A fleet of several hosts: how it is founded, joined, and who is in it.
+
+use serde::{Deserialize, Serialize};
+
+/// Where hosts reach each other, TCP and UDP, unless told otherwise.
+pub const FLEET_PORT: u16 = 7400;
+
+/// How this host is in a fleet: `GET /v1/fleet`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fleet {
+    /// 32 hex digits; none: this host is a fleet of its own.
+    pub id: Option<String>,
+    /// Of the host that answers.
+    pub machine: String,
+    /// Where the others reach it: `ADDRESS:PORT`.
+    pub address: Option<String>,
+    /// Who decides now, as far as is known.
+    pub leader: Option<String>,
+    pub voters: Vec<String>,
+    /// Grows with each recovery.
+    pub generation: u64,
+    /// Of the newest decision that this host knows of.
+    pub index: u64,
+}
+
+/// Makes a fleet of this host, which others can join: `POST /v1/fleet/init`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Init {
+    /// `ADDRESS` or `ADDRESS:PORT` where the others will reach this host.
+    pub advertise: String,
+}
+
+/// Makes this host one of a fleet: `POST /v1/fleet/join`. Answered when it is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// `ADDRESS` or `ADDRESS:PORT` of any host of the fleet.
+    pub at: String,
+    pub token: String,
+    /// Where the others will reach this host; none: the address by which it reaches them.
+    #[serde(default)]
+    pub advertise: Option<String>,
+}
+
+/// Makes a token: `POST /v1/tokens`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreateToken {
+    /// Seconds; none: an hour.
+    pub valid_for: Option<u64>,
+    /// How many hosts may join with it; none: any number.
+    pub uses: Option<u32>,
+}
+
+/// The only time that the secret is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewToken {
+    pub token: String,
+    pub record: Token,
+}
+
+/// What is kept of a token: `GET /v1/tokens`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    pub id: String,
+    /// Seconds since the Unix epoch.
+    pub created: u64,
+    pub expires: u64,
+    pub uses: Option<u32>,
+    /// How many hosts have joined with it.
+    pub used: u32,
+    pub revoked: bool,
+}

@@ -1,0 +1,95 @@
+//! Flags of what is asked about hosts and the fleet that they are.
+
+use super::{Blocking, TableFlags};
+use crate::secret::Secret;
+use crate::text;
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Where the other hosts will reach this one
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    pub advertise: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    /// Address of any host of the fleet
+    #[arg(value_name = "ADDRESS[:PORT]")]
+    pub at: String,
+    /// What `fleetctl token create` printed there; `-` reads it from standard input
+    #[arg(long, value_name = "TOKEN|-", value_parser = clap::value_parser!(Secret))]
+    pub token: Secret,
+    /// Where the other hosts will reach this one [default: the address by which it reaches them]
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    pub advertise: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fleet {
+    /// Whole ids
+    #[arg(short = 'l', long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make one; it is shown this once
+    #[command(after_help = "\
+Examples:
+  fleetctl token create --uses 1                  for one host, within an hour
+  fleetctl token create --valid-for 7d > token    the token alone: all else is on standard error")]
+    Create {
+        /// How long hosts can join with it: 30m, 1h, 7d, or seconds [default: 1h]
+        #[arg(long, value_name = "TIME", value_parser = text::parse_seconds)]
+        valid_for: Option<u64>,
+        /// How many hosts can join with it [default: any number]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        uses: Option<u32>,
+    },
+    /// Tokens that were made, and what they are still good for
+    #[command(visible_alias = "ls")]
+    List(TableFlags),
+    /// Let no more hosts join with a token; those that have joined stay
+    Revoke {
+        /// As `fleetctl token list` shows it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Machines {
+    /// Ids of machines, or their beginnings
+    #[arg(required = true, value_name = "MACHINE")]
+    pub machines: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// Ids of machines, or their beginnings
+    #[arg(required = true, value_name = "MACHINE")]
+    pub machines: Vec<String>,
+    #[command(flatten)]
+    pub blocking: Blocking,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveMachine {
+    /// Ids of machines, or their beginnings
+    #[arg(required = true, value_name = "MACHINE")]
+    pub machines: Vec<String>,
+    /// Also those that are alive and have units
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetMetadata {
+    /// Id of a machine, or its beginning
+    #[arg(value_name = "MACHINE")]
+    pub machine: String,
+    /// What it is; without a value the key is taken away
+    #[arg(required = true, value_name = "KEY=[VALUE]")]
+    pub pairs: Vec<String>,
+}

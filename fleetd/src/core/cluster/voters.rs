@@ -1,0 +1,134 @@
+//! Who is to decide: one host of a fleet of one or two, three of more, five of a large one.
+//!
+//! Those who decide stay as long as they can. A dead one is replaced once its units would be, and
+//! only by one that lives: a fleet that shrinks to one living voter because all others are away
+//! would let that one decide alone.
+
+use super::Observed;
+use crate::core::decided::Decided;
+use crate::core::machine_id::MachineId;
+use std::collections::BTreeSet;
+
+/// From so many hosts on there are three voters, and from so many five.
+const THREE: usize = 3;
+const FIVE: usize = 50;
+
+/// `leader`: who asks; it stays.
+pub fn voters(decided: &Decided, observed: &Observed, leader: MachineId) -> BTreeSet<MachineId> {
+    let now = decided.fleet.as_ref().map(|fleet| fleet.voters.clone()).unwrap_or_default();
+    let known = |id: &MachineId| decided.machines.contains_key(id);
+    let alive = |id: &MachineId| *id == leader || presence(observed, id).is_some_and(|seen| seen.0);
+    let lost = |id: &MachineId| *id != leader && presence(observed, id).is_some_and(|seen| seen.1);
+    let count = match decided.machines.len() {
+        0..THREE => 1,
+        THREE..FIVE => 3,
+        FIVE.. => 5,
+    };
+    // In the order in which they are to stay.
+    let mut wanted: Vec<MachineId> = now.iter().copied().filter(known).collect();
+    wanted.sort_by_key(|id| (*id != leader, !alive(id), lost(id), *id));
+    let mut fresh: Vec<MachineId> = decided
+        .machines
+        .iter()
+        .filter(|(id, machine)| !now.contains(id) && alive(id) && !machine.draining)
+        .map(|(id, _)| *id)
+        .collect();
+    if !wanted.contains(&leader) && known(&leader) {
+        wanted.insert(0, leader);
+        fresh.retain(|id| *id != leader);
+    }
+    let mut fresh = fresh.into_iter();
+    for id in wanted.iter_mut().filter(|id| lost(id)) {
+        if let Some(next) = fresh.next() {
+            *id = next;
+        }
+    }
+    wanted.extend(fresh);
+    wanted.truncate(count);
+    // Of two the second one would only have to be there as well.
+    if wanted.len() == 2 {
+        wanted.truncate(if now.len() >= 2 { 2 } else { 1 });
+    }
+    wanted.into_iter().collect()
+}
+
+fn presence(observed: &Observed, id: &MachineId) -> Option<(bool, bool)> {
+    observed.machines.get(id).map(|seen| (seen.alive, seen.lost))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::cluster::Seen;
+    use crate::core::decided::fleet::{Fleet, Secret};
+    use crate::pki::tests::fixture;
+    use std::sync::Arc;
+
+    fn seen(alive: bool, lost: bool) -> Seen {
+        Seen { alive, lost, ..Seen::default() }
+    }
+
+    fn fleet(hosts: u128, voters: &[u128]) -> (Decided, Observed) {
+        let authority = fixture::fleet();
+        let bundle = fixture::bundle(&[&authority]);
+        let fleet = Fleet {
+            id: authority.fleet().clone(),
+            authority: authority.certificate_pem(),
+            authority_key: Secret(String::new()),
+            bundle,
+            revoked: Default::default(),
+            gossip_keys: Vec::new(),
+            signer: Secret(String::new()),
+            signer_public: String::new(),
+            voters: voters.iter().map(|id| MachineId(*id)).collect(),
+            tokens: Default::default(),
+        };
+        let mut decided = Decided { fleet: Some(Arc::new(fleet)), ..Decided::default() };
+        let mut observed = Observed::default();
+        for id in 1..=hosts {
+            decided.machines.insert(MachineId(id), Arc::default());
+            observed.machines.insert(MachineId(id), seen(true, false));
+        }
+        (decided, observed)
+    }
+
+    fn ids(of: BTreeSet<MachineId>) -> Vec<u128> {
+        of.into_iter().map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn their_number_follows_that_of_the_hosts() {
+        for (hosts, count) in [(1, 1), (2, 1), (3, 3), (4, 3), (49, 3), (50, 5), (1000, 5)] {
+            let (decided, observed) = fleet(hosts, &[1]);
+            assert_eq!(voters(&decided, &observed, MachineId(1)).len(), count, "{hosts}");
+        }
+    }
+
+    #[test]
+    fn a_lost_one_is_replaced_by_one_that_lives_and_a_silent_one_stays() {
+        let (decided, mut observed) = fleet(4, &[1, 2, 3]);
+        observed.machines.insert(MachineId(2), seen(false, false));
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
+        observed.machines.insert(MachineId(2), seen(false, true));
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 3, 4]);
+        observed.machines.insert(MachineId(4), seen(false, false));
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_leader_stays_when_the_fleet_shrinks() {
+        let (decided, observed) = fleet(2, &[1, 2, 3]);
+        assert_eq!(ids(voters(&decided, &observed, MachineId(2))), [2]);
+        let (decided, observed) = fleet(3, &[2]);
+        assert_eq!(ids(voters(&decided, &observed, MachineId(2))), [1, 2, 3]);
+    }
+
+    #[test]
+    fn one_of_three_that_lives_does_not_decide_alone() {
+        let (decided, mut observed) = fleet(3, &[1, 2, 3]);
+        for id in [2, 3] {
+            observed.machines.insert(MachineId(id), seen(false, true));
+        }
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
+    }
+}

@@ -1,0 +1,34 @@
+//! Everything that a fleetd in a fleet does beside what it does alone.
+
+use super::said::Capacity;
+use super::{Links, sets, sight, states, tell, trust};
+use crate::agent::Handle;
+use crate::agent::assignments::Assignments;
+use crate::agent::context::Context;
+use crate::consensus::{Consensus, voters};
+use crate::core::cluster::Observed;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Begins all of it. Gives what this host sees of all hosts.
+pub async fn take_part(
+    links: &Arc<Links>,
+    consensus: &Consensus,
+    context: &Arc<Context>,
+    agent: &Handle,
+    assignments: Arc<Assignments>,
+    capacity: Capacity,
+) -> watch::Receiver<Arc<Observed>> {
+    tell::capacity(links, &capacity).await;
+    let facts = capacity.facts;
+    let observed = sight::watch(links.clone(), consensus.clone(), facts, agent.progress.clone());
+    tokio::spawn(trust::follow(links.clone(), assignments.subscribe()));
+    tokio::spawn(trust::renew(links.clone(), consensus.clone(), context.place.clone()));
+    tokio::spawn(sets::announce(links.clone(), consensus.clone()));
+    tokio::spawn(sets::fetch(links.clone(), consensus.clone(), assignments));
+    tokio::spawn(states::hear(links.clone(), context.clone()));
+    tokio::spawn(tell::part(links.clone(), consensus.clone()));
+    tokio::spawn(tell::units(links.clone(), context.clone(), agent.clone()));
+    tokio::spawn(voters::look_after(consensus.clone(), observed.clone()));
+    observed
+}

@@ -1,0 +1,222 @@
+//! Assignment sets on their way: the leader tells by gossip which is the newest of each host, every
+//! voter hands them out signed, and a host fetches, verifies and obeys its own.
+
+use super::Links;
+use crate::agent::assignments::Assignments;
+use crate::consensus::Consensus;
+use crate::core::decided::{AssignmentSet, Decided, GENERATION, changed};
+use crate::core::gossip::{Event, Key, Kind, Version};
+use crate::core::machine_id::MachineId;
+use crate::pki::signed::{Purpose, Signed, Signer};
+use crate::sentence::cause;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+
+pub const PATH: &str = "/v1/peer/set";
+/// A host that asks for more than there is waits so long for it.
+pub const WAIT: Duration = Duration::from_secs(2);
+const WITHIN: Duration = Duration::from_secs(5);
+/// The longest set.
+const LONGEST: usize = 64 << 20;
+/// After all voters were asked in vain.
+const REST: Duration = Duration::from_millis(300);
+/// Even if nobody tells of one it is asked for a newer set this often.
+const CHECK: Duration = Duration::from_secs(30);
+
+/// The leader tells of sets, until fleetd ends.
+pub async fn announce(links: Arc<Links>, consensus: Consensus) {
+    let mut changes = consensus.changes();
+    loop {
+        if !consensus.wait_leads().await {
+            return;
+        }
+        let mut told: Option<Arc<Decided>> = None;
+        while consensus.leads() {
+            let decided = changes.borrow_and_update().clone();
+            let machines: BTreeSet<MachineId> = match &told {
+                Some(before) => changed(&before.sets, &decided.sets),
+                None => decided.sets.keys().copied().collect(),
+            };
+            for machine in machines.into_iter().filter(|machine| *machine != links.machine) {
+                if let Some(index) = decided.sets.get(&machine) {
+                    links.gossip.write_set(machine, version(*index), b"").await;
+                }
+            }
+            told = Some(decided);
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = consensus.leads_not() => {}
+            }
+        }
+    }
+}
+
+fn version(index: u64) -> Version {
+    Version { life: index / GENERATION, counter: index % GENERATION }
+}
+
+fn index(version: Version) -> u64 {
+    version.life.saturating_mul(GENERATION).saturating_add(version.counter)
+}
+
+/// A host's set as it is handed out; none: this host knows of none above that index.
+pub async fn give(
+    consensus: &Consensus,
+    machine: MachineId,
+    above: u64,
+) -> Result<Option<Signed>, String> {
+    let mut changes = consensus.changes();
+    let newer =
+        |decided: &Arc<Decided>| decided.sets.get(&machine).is_some_and(|index| *index > above);
+    let found = tokio::time::timeout(WAIT, changes.wait_for(newer)).await;
+    let Ok(Ok(decided)) = found.map(|found| found.map(|decided| decided.clone())) else {
+        return Ok(None);
+    };
+    let Some(fleet) = &decided.fleet else { return Ok(None) };
+    let payload = serde_json::to_string(&decided.set(machine)).map_err(|e| e.to_string())?;
+    let signer = Signer::read(&fleet.signer.0).map_err(|e| e.to_string())?;
+    Ok(Some(signer.sign(Purpose::AssignmentSet, payload)))
+}
+
+/// Keeps this host's set the newest that there is, until fleetd ends.
+pub async fn fetch(links: Arc<Links>, consensus: Consensus, assignments: Arc<Assignments>) {
+    let mut events = links.gossip.events();
+    loop {
+        let have = assignments.index();
+        let wanted = announced(&links);
+        if wanted > have {
+            match pull(&links, &consensus, have).await {
+                Ok(Some(set)) => assignments.offer(set),
+                Ok(None) => tokio::time::sleep(REST).await,
+                Err(error) => {
+                    tracing::debug!("fetch this host's assignment set: {error}");
+                    tokio::time::sleep(REST).await;
+                }
+            }
+            continue;
+        }
+        tokio::select! {
+            () = told(&mut events, links.machine) => {}
+            () = tokio::time::sleep(CHECK) => {
+                if let Ok(Some(set)) = pull(&links, &consensus, have).await {
+                    assignments.offer(set);
+                }
+            }
+        }
+    }
+}
+
+fn announced(links: &Links) -> u64 {
+    let key = Key { host: links.machine, kind: Kind::Set, name: String::new() };
+    links.gossip.record(&key).map_or(0, |(version, _)| index(version))
+}
+
+/// Until there is news about a host's set.
+async fn told(events: &mut tokio::sync::broadcast::Receiver<Event>, machine: MachineId) {
+    loop {
+        match events.recv().await {
+            Ok(Event::Record(Key { host, kind: Kind::Set, .. })) if host == machine => return,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// Asks one voter after the other. None: none of them has a newer one.
+async fn pull(
+    links: &Links,
+    consensus: &Consensus,
+    above: u64,
+) -> Result<Option<AssignmentSet>, String> {
+    let view = links.view.borrow().clone();
+    let others = view.voters.iter().filter(|(id, _)| **id != links.machine);
+    let mut others: Vec<(&MachineId, &String)> = others.collect();
+    // First the leader: the others hear of a decision with its next message only. Last who is dead.
+    let leader = links.leader(consensus);
+    others.sort_by_key(|(id, _)| (!links.may_live(**id), leader != Some(**id)));
+    let mut last = Ok(None);
+    for (id, address) in others {
+        match ask(links, *id, address, above).await {
+            Ok(Some(signed)) => {
+                let set = verify(&signed, &view.signer, links.machine, above);
+                return set.map(Some).map_err(|e| format!("take the set of host {id}: {e}"));
+            }
+            Ok(None) => {}
+            Err(error) => last = Err(error),
+        }
+    }
+    last
+}
+
+async fn ask(
+    links: &Links,
+    machine: MachineId,
+    address: &str,
+    above: u64,
+) -> Result<Option<Signed>, String> {
+    let request = Request::get(format!("{PATH}?above={above}")).body(Body::empty());
+    let request = request.map_err(|e| cause(&e))?;
+    let address = links.address_of(machine).unwrap_or_else(|| address.to_owned());
+    let asked = links.client.ask(machine, &address, request, (LONGEST, WITHIN)).await;
+    let response = asked.map_err(|e| e.to_string())?;
+    match response.status() {
+        StatusCode::OK => {
+            serde_json::from_slice(response.body()).map(Some).map_err(|e| e.to_string())
+        }
+        StatusCode::NO_CONTENT => Ok(None),
+        status => Err(format!("host {machine} answers with status {status}")),
+    }
+}
+
+fn verify(
+    signed: &Signed,
+    signer: &str,
+    machine: MachineId,
+    above: u64,
+) -> Result<AssignmentSet, String> {
+    let payload = signed.verify(Purpose::AssignmentSet, signer).map_err(|e| e.to_string())?;
+    let set: AssignmentSet = serde_json::from_str(payload).map_err(|e| e.to_string())?;
+    if set.machine != machine {
+        return Err(format!("it is of host {}", set.machine));
+    }
+    if set.index <= above {
+        return Err(format!("it is of index {}, and this host has {above}", set.index));
+    }
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_an_index_in_its_generation() {
+        for number in [0, 7, GENERATION - 1, GENERATION, 3 * GENERATION + 5] {
+            assert_eq!(index(version(number)), number);
+        }
+    }
+
+    #[test]
+    fn only_a_newer_set_of_this_host_by_the_fleets_key_is_taken() {
+        let (seed, public) = Signer::generate().unwrap();
+        let (other, _) = Signer::generate().unwrap();
+        let set = |machine, index| {
+            let set = AssignmentSet { machine, index, ..AssignmentSet::default() };
+            serde_json::to_string(&set).unwrap()
+        };
+        let sign =
+            |seed: &str, payload| Signer::read(seed).unwrap().sign(Purpose::AssignmentSet, payload);
+        let own = MachineId(1);
+        let take = |signed: &Signed| verify(signed, &public, own, 5).map(|set| set.index);
+        assert_eq!(take(&sign(&seed, set(own, 6))), Ok(6));
+        assert!(take(&sign(&seed, set(own, 5))).unwrap_err().contains("this host has 5"));
+        assert!(take(&sign(&seed, set(MachineId(2), 6))).unwrap_err().contains("of host"));
+        assert!(take(&sign(&other, set(own, 6))).unwrap_err().contains("signature"));
+        assert!(take(&sign(&seed, "{".to_owned())).is_err());
+    }
+}

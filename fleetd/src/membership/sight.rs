@@ -1,0 +1,210 @@
+//! What the leader sees of all hosts: who lives, what each has, what runs there.
+
+use super::Links;
+use super::said::{self, Capacity, Obeys};
+use crate::agent::Progress;
+use crate::consensus::Consensus;
+use crate::core::cluster::{Facts, Observed, Seen};
+use crate::core::decided::Decided;
+use crate::core::gossip::{Event, Kind, State};
+use crate::core::machine_id::MachineId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until};
+
+/// A dead host keeps its units so long, in case it comes back: most of what looks like a death and
+/// is none is over by then.
+const GRACE: Duration = Duration::from_secs(3);
+/// A host that was never heard of keeps them so long: after a start of the whole fleet they come
+/// one by one.
+const UNHEARD: Duration = Duration::from_secs(20);
+
+pub struct Sight {
+    links: Arc<Links>,
+    own: Facts,
+    /// Since when a host has been dead or unheard of.
+    away: BTreeMap<MachineId, Instant>,
+    observed: Observed,
+}
+
+/// Watches until fleetd ends.
+pub fn watch(
+    links: Arc<Links>,
+    consensus: Consensus,
+    own: Facts,
+    progress: watch::Receiver<Progress>,
+) -> watch::Receiver<Arc<Observed>> {
+    let events = links.gossip.events();
+    let sight = Sight { links, own, away: BTreeMap::new(), observed: Observed::default() };
+    let (show, observed) = watch::channel(Arc::default());
+    tokio::spawn(sight.run(events, consensus, progress, show));
+    observed
+}
+
+impl Sight {
+    async fn run(
+        mut self,
+        mut events: broadcast::Receiver<Event>,
+        consensus: Consensus,
+        mut progress: watch::Receiver<Progress>,
+        show: watch::Sender<Arc<Observed>>,
+    ) {
+        let mut changes = consensus.changes();
+        let mut led = false;
+        // None: all of them.
+        let mut touched: Option<BTreeSet<MachineId>> = None;
+        loop {
+            let decided = changes.borrow_and_update().clone();
+            let leads = consensus.leads();
+            if leads && !led {
+                // What was not heard before somebody had to listen does not count.
+                self.away.clear();
+                touched = None;
+            }
+            led = leads;
+            let next = self.look(&decided, touched.take(), &progress.borrow_and_update());
+            show.send_if_modified(|shown| {
+                let changed = **shown != self.observed;
+                if changed {
+                    *shown = Arc::new(self.observed.clone());
+                }
+                changed
+            });
+            let mut some = BTreeSet::new();
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return } else { touched = None },
+                changed = progress.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    some.insert(self.links.machine);
+                    touched = Some(some);
+                }
+                event = events.recv() => {
+                    let whole = match event {
+                        Ok(event) => take(event, &mut some),
+                        Err(RecvError::Lagged(_)) => true,
+                        Err(RecvError::Closed) => return,
+                    };
+                    touched = drain(&mut events, some, whole);
+                }
+                () = until(next) => touched = None,
+                _ = consensus.wait_leader(|l| (l == Some(self.links.machine)) != leads) => {
+                    touched = None;
+                }
+            }
+        }
+    }
+
+    /// Looks at these hosts, or at all; and when somebody's time will be over.
+    fn look(
+        &mut self,
+        decided: &Decided,
+        touched: Option<BTreeSet<MachineId>>,
+        progress: &Progress,
+    ) -> Option<Instant> {
+        if touched.is_none() {
+            self.observed.machines.retain(|id, _| decided.machines.contains_key(id));
+            self.away.retain(|id, _| decided.machines.contains_key(id));
+        }
+        let now = Instant::now();
+        for id in decided.machines.keys() {
+            if touched.as_ref().is_none_or(|touched| touched.contains(id)) {
+                let before = self.observed.machines.remove(id).unwrap_or_default();
+                let seen = match *id == self.links.machine {
+                    true => itself(&self.own, progress),
+                    false => self.see(*id, before, now),
+                };
+                self.observed.machines.insert(*id, seen);
+            }
+        }
+        let ends = self.away.iter().map(|(id, since)| *since + self.patience(*id));
+        ends.filter(|end| *end > now).min()
+    }
+
+    fn patience(&self, id: MachineId) -> Duration {
+        let seen = self.links.gossip.seen();
+        if seen.borrow().members.contains_key(&id) { GRACE } else { UNHEARD }
+    }
+
+    fn see(&mut self, id: MachineId, before: Seen, now: Instant) -> Seen {
+        let state = {
+            let seen = self.links.gossip.seen();
+            seen.borrow().members.get(&id).map(|member| member.state)
+        };
+        let alive = matches!(state, Some(State::Alive | State::Suspected));
+        let lost = if alive {
+            self.away.remove(&id);
+            false
+        } else {
+            let since = *self.away.entry(id).or_insert(now);
+            let lost = now >= since + self.patience(id);
+            if lost && !before.lost {
+                tracing::warn!("host {id} is dead: its units go elsewhere, if this host leads");
+            }
+            lost
+        };
+        let facts = self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.facts);
+        let (obeys, runs) = self.obeys(id).unwrap_or((before.obeys, before.runs));
+        Seen { alive, lost, facts, obeys, runs }
+    }
+
+    /// The set that it has taken over with what is there of units; none: not all of it has come yet.
+    fn obeys(&self, id: MachineId) -> Option<(u64, BTreeSet<String>)> {
+        let said: Obeys = self.links.said(id, Kind::Obeys, "")?;
+        let units = self.links.gossip.records(Some(id), Kind::Unit).into_iter();
+        let there =
+            units.filter(|record| said::read::<said::Unit>(record).is_some_and(|unit| unit.there));
+        let runs: BTreeSet<String> = there.map(|record| record.key.name).collect();
+        (said::digest(&runs) == said.there).then_some((said.index, runs))
+    }
+}
+
+fn itself(own: &Facts, progress: &Progress) -> Seen {
+    let Progress { index, runs } = progress.clone();
+    Seen { alive: true, lost: false, facts: Some(own.clone()), obeys: index, runs }
+}
+
+/// Whom an event is about. True: look at everybody.
+fn take(event: Event, touched: &mut BTreeSet<MachineId>) -> bool {
+    match event {
+        Event::Record(key) if !matches!(key.kind, Kind::Capacity | Kind::Unit | Kind::Obeys) => {}
+        Event::Record(key) => drop(touched.insert(key.host)),
+        Event::Joined(id)
+        | Event::Restarted(id)
+        | Event::Suspected(id)
+        | Event::Cleared(id)
+        | Event::Dead(id)
+        | Event::Returned(id)
+        | Event::Left(id)
+        | Event::Forgotten(id) => drop(touched.insert(id)),
+        Event::Twin(..) | Event::Outdone | Event::Generation(_) => return true,
+    }
+    false
+}
+
+/// What else has happened meanwhile: one look for all of it.
+fn drain(
+    events: &mut broadcast::Receiver<Event>,
+    mut touched: BTreeSet<MachineId>,
+    mut whole: bool,
+) -> Option<BTreeSet<MachineId>> {
+    loop {
+        match events.try_recv() {
+            Ok(event) => whole |= take(event, &mut touched),
+            Err(TryRecvError::Lagged(_)) => whole = true,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+        }
+    }
+    (!whole).then_some(touched)
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,131 @@
+//! What comes with this host's set beside units: other keys, other voters. And the next certificate.
+
+use super::links::secrets;
+use super::{Links, now};
+use crate::consensus::Consensus;
+use crate::core::decided::fleet::Secret;
+use crate::core::decided::{AssignmentSet, GENERATION, View};
+use crate::core::machine_id::MachineId;
+use crate::membership::admit::Admitted;
+use crate::pki::certificate::Validity;
+use crate::pki::join::RenewRequest;
+use crate::pki::{Identity, Key, Own, Request};
+use crate::sentence::cause;
+use axum::body::Body;
+use axum::http::header;
+use rustls::pki_types::UnixTime;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub const RENEW: &str = "/v1/peer/renew";
+/// After an attempt to renew that failed; and how often the clock is looked at.
+const REST: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(15);
+const ANSWER: usize = 1 << 20;
+
+/// Believes what the newest set says of the fleet, until fleetd ends.
+pub async fn follow(links: Arc<Links>, mut sets: watch::Receiver<Arc<AssignmentSet>>) {
+    let (view, index) = (links.view.borrow().clone(), sets.borrow().index);
+    believe(&links, &view, index).await;
+    loop {
+        let set = sets.borrow_and_update().clone();
+        let is_known = |view: &View| **links.view.borrow() == *view;
+        if let Some(view) = set.view.as_ref().filter(|view| !is_known(view)) {
+            links.view.send_replace(Arc::new(view.clone()));
+            believe(&links, view, set.index).await;
+        }
+        if sets.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn believe(links: &Links, view: &View, index: u64) {
+    links.credentials.replace_trust(view.bundle.clone(), view.revoked.clone());
+    links.gossip.set_keys(index / GENERATION, secrets(view)).await;
+    let voters = view.voters.keys().copied().filter(|id| *id != links.machine);
+    let voters: Vec<MachineId> = voters.collect();
+    links.gossip.set_listeners(voters).await;
+}
+
+/// Has the next certificate in time, until fleetd ends.
+pub async fn renew(links: Arc<Links>, consensus: Consensus, place: crate::agent::place::Place) {
+    loop {
+        let own = links.credentials.own();
+        let due = own.certificate().and_then(|certificate| Validity::of(certificate).ok());
+        let due = due.map_or(0, |validity| validity.renewal(&links.machine));
+        if now() < due {
+            // Not all of it at once: clocks are set.
+            tokio::time::sleep(REST.min(Duration::from_secs(due - now()))).await;
+            continue;
+        }
+        match next(&links, &consensus).await {
+            Ok((own, certificate, key)) => {
+                links.credentials.replace_own(own);
+                if let Err(error) = keep(&links, &place, certificate, key) {
+                    tracing::warn!("keep this host's next certificate: {error}");
+                }
+                tracing::info!("this host has its next certificate");
+            }
+            Err(error) => {
+                tracing::warn!("renew this host's certificate: {error}; it is tried again");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+async fn next(links: &Links, consensus: &Consensus) -> Result<(Own, String, Key), String> {
+    let view = links.view.borrow().clone();
+    let key = Key::generate().map_err(|e| e.to_string())?;
+    let uri = Identity::Host(links.machine).uri(&view.fleet);
+    let csr = Request::make(&key, Some(&uri)).map_err(|e| e.to_string())?;
+    let request = RenewRequest { csr };
+    let admitted = if consensus.leads() {
+        let admitted = super::admit::renew(consensus, links.machine, &request, now()).await;
+        admitted.map_err(|e| e.to_string())?
+    } else {
+        ask(links, consensus, &request).await?
+    };
+    let pinned = view.bundle.authorities().first().map(|authority| authority.fingerprint);
+    let pinned = pinned.ok_or("the fleet has no authority")?;
+    let answer = admitted.answer;
+    let own =
+        answer.accept(&links.machine, &key, &pinned, UnixTime::now()).map_err(|e| e.to_string())?;
+    Ok((own, answer.certificate, key))
+}
+
+async fn ask(
+    links: &Links,
+    consensus: &Consensus,
+    request: &RenewRequest,
+) -> Result<Admitted, String> {
+    let leader = links.leader(consensus).or_else(|| links.any_voter(0));
+    let leader = leader.ok_or("no voter is known to live")?;
+    let address = links.address_of(leader).ok_or("it is not known where the leader is")?;
+    let json = serde_json::to_vec(request).map_err(|e| e.to_string())?;
+    let request = axum::http::Request::post(RENEW)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(json))
+        .map_err(|e| cause(&e))?;
+    let response = links.client.ask(leader, &address, request, (ANSWER, WITHIN)).await;
+    let response = response.map_err(|e| e.to_string())?;
+    match response.status().is_success() {
+        true => serde_json::from_slice(response.body()).map_err(|e| e.to_string()),
+        false => Err(String::from_utf8_lossy(response.body()).into_owned()),
+    }
+}
+
+fn keep(
+    links: &Links,
+    place: &crate::agent::place::Place,
+    certificate: String,
+    key: Key,
+) -> Result<(), String> {
+    let mut identity = links.identity.lock().unwrap_or_else(PoisonError::into_inner);
+    identity.certificate = certificate;
+    identity.key = Secret(key.pem());
+    identity.view = links.view.borrow().as_ref().clone();
+    identity.write(place)
+}
