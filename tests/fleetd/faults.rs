@@ -137,7 +137,9 @@ fn a_program_that_is_ready_while_fleetd_is_dead_is_heard_by_the_next_one() {
                 [Service]\nType=notify\nTimeoutStartSec=infinity\n";
     host.client().launch("hello.container", text).unwrap();
     host.client().wait_log("hello.container", "waits");
-    let pid = host.client().unit("hello.container").state.pid.unwrap();
+    // The program's first word may be in the log before fleetd has heard that it runs.
+    let unit = host.client().wait("hello.container", "its pid", |unit| unit.state.pid.is_some());
+    let pid = unit.state.pid.unwrap();
     host.kill_fleetd();
     std::fs::write(format!("/proc/{pid}/root/dev/shm/go"), "go\n").unwrap();
     // It answers after it has said that it is ready.

@@ -59,6 +59,8 @@ use unit::{File, Run, Unit};
 pub struct Agent {
     context: Arc<Context>,
     assignments: watch::Receiver<Arc<AssignmentSet>>,
+    /// The set that was taken over with: a newer one is a change from it.
+    adopted: Arc<AssignmentSet>,
     board: Board,
     units: BTreeMap<String, Unit>,
     machine: String,
@@ -87,23 +89,32 @@ impl Agent {
     /// `incarnation`: the number of this start of fleetd, for the ids of runs.
     pub fn new(
         context: Arc<Context>,
-        assignments: watch::Receiver<Arc<AssignmentSet>>,
+        mut assignments: watch::Receiver<Arc<AssignmentSet>>,
         machine: String,
         incarnation: u64,
     ) -> (Self, Handle) {
         let progress = watch::Sender::default();
         let board = Board::default();
         let handle = Handle { board: board.clone(), progress: progress.subscribe() };
-        let units = BTreeMap::new();
-        let agent =
-            Self { context, assignments, board, units, machine, incarnation, runs: 0, progress };
+        let adopted = assignments.borrow_and_update().clone();
+        let agent = Self {
+            context,
+            assignments,
+            adopted,
+            board,
+            units: BTreeMap::new(),
+            machine,
+            incarnation,
+            runs: 0,
+            progress,
+        };
         (agent, handle)
     }
 
     /// Until fleetd ends.
     pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
         let mut assignments = self.assignments.clone();
-        let mut set = assignments.borrow_and_update().clone();
+        let mut set = self.adopted.clone();
         let all: Vec<String> = self.units.keys().cloned().collect();
         all.iter().for_each(|name| self.step(name, &set));
         self.progress(&set);

@@ -23,7 +23,7 @@ struct Kept {
 impl Agent {
     /// Takes over the runs of an earlier fleetd. Before [`Self::run`].
     pub async fn adopt(&mut self, found: Vec<Found>) {
-        let set = self.assignments.borrow().clone();
+        let set = self.adopted.clone();
         for (name, assigned) in &set.units {
             let mut unit = Unit::default();
             unit.life = self.kept_life(name).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Agent {
             },
         };
         let name = record.unit.clone();
-        if !self.units.contains_key(&name) && record.order > self.assignments.borrow().index {
+        if !self.units.contains_key(&name) && record.order > self.adopted.index {
             // Absence of data never stops a container.
             tracing::warn!("adopt {}: unit {name} is not known; it is left running", record.run);
         }
