@@ -8,6 +8,7 @@ mod failover;
 mod form;
 mod leaving;
 mod random;
+mod recovery;
 
 use flotilla_tests::playground::Ground;
 

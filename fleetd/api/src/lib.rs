@@ -39,6 +39,7 @@ mod image;
 mod machine;
 mod name;
 mod problem;
+mod recovery;
 mod unit;
 mod why;
 
@@ -48,6 +49,9 @@ pub use image::{Image, Pull};
 pub use machine::{ChangeMachine, Machine, Role, Status, Version};
 pub use name::{BadUnitName, UnitName};
 pub use problem::{Problem, ProblemKind};
+pub use recovery::{
+    Ahead, BACKUP_VERSION, Backup, Recover, Recovery, Refused, Restored, Stray, Voter,
+};
 pub use unit::{
     Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, Scale, StepTime,
     Submit, Unit, UnitState, Warning,

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 mod fleet;
 
-pub(crate) use fleet::{Drain, Fleet, Init, Join, Machines, RemoveMachine, SetMetadata, Token};
+pub(crate) use fleet::{
+    Backup, Drain, Fleet, Init, Join, Machines, Recover, RemoveMachine, Restore, SetMetadata, Token,
+};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -133,6 +135,24 @@ With `-` the token is in no list of processes and in no history.")]
     /// Tokens, with which hosts join
     #[command(subcommand)]
     Token(Token),
+    /// Go on with this host when most voters are lost for good
+    #[command(after_help = "\
+It says first what is lost and asks. Do it on one host only, the one that knows most: it says so.")]
+    Recover(Recover),
+    /// Write everything that is decided into a file
+    #[command(after_help = "\
+Examples:
+  fleetctl backup fleet.backup           readable for its owner only: it has the fleet's keys
+  fleetctl backup - | age -r ... > fleet.age")]
+    Backup(Backup),
+    /// Bring the fleet back to what a backup has
+    #[command(after_help = "\
+A fleet that decides gets the units of the backup back; units that are as they were go on. Of a fleet
+that is lost this host becomes the first one again.
+Examples:
+  fleetctl restore --plan fleet.backup
+  fleetctl restore fleet.backup --advertise 10.0.0.9       on a new host; all voters are lost")]
+    Restore(Restore),
     /// Put hosts out of the fleet for good
     #[command(after_help = "\
 A removed host never comes back under its id, and its certificate is worth nothing from then on.

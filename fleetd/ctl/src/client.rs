@@ -215,10 +215,14 @@ pub(crate) fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed()
 }
 
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}
+
 pub(crate) fn json(value: &impl Serialize) -> Result<Body, Failure> {
     let text = serde_json::to_vec(value)
         .map_err(|error| Failure::new(format!("write a request: {error}")))?;
-    Ok(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed())
+    Ok(full(text))
 }
 
 /// JSON lines as they arrive.

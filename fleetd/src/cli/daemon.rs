@@ -17,7 +17,7 @@ use crate::http::{self, Api};
 use crate::image;
 use crate::membership::identity::Identity;
 use crate::membership::said::Capacity;
-use crate::membership::{Links, links, part};
+use crate::membership::{Links, links, part, recovery};
 use crate::peer::{self, Limits};
 use crate::sentence::cause;
 use crate::store::{self, Opened};
@@ -114,9 +114,12 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let mut shown = handle.progress.clone();
     let agent = tokio::spawn(agent.run(queue));
     tokio::spawn(assignments.clone().follow(consensus.clone()));
+    let restart = CancellationToken::new();
     let (links, observed) = match fleet {
         Some(fleet) => {
             let links = fleet.link(assignments.index()).await?;
+            let sets = assignments.subscribe();
+            tokio::spawn(recovery::watch(consensus.clone(), sets, restart.clone()));
             let capacity = capacity(&context, &machine);
             let observed =
                 part::take_part(&links, &consensus, &context, &handle, assignments, capacity).await;
@@ -128,7 +131,6 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     tokio::spawn(leader::lead(consensus.clone(), observed.clone(), settle));
     tokio::spawn(news::tell_of_ends(context.clone(), consensus.changes()));
     tokio::spawn(news::tell_of_unplaced(context.clone(), settled.clone()));
-    let restart = CancellationToken::new();
     let api = Arc::new(Api {
         context,
         consensus,
@@ -204,7 +206,9 @@ struct InFleet {
 impl Group {
     async fn start(place: &Place) -> Result<Self, String> {
         let database = place.database();
-        let Some(mut identity) = Identity::read(place)? else {
+        let identity = Identity::read(place)?;
+        recovery::go_on(place, identity.as_ref())?;
+        let Some(mut identity) = identity else {
             let (consensus, opened) = Consensus::start(&database, &host::new_machine_id()?).await?;
             if consensus.decided().fleet.is_some() {
                 tracing::warn!(
@@ -226,6 +230,7 @@ impl Group {
             identity.fresh = false;
             identity.write(place)?;
         }
+        recovery::give_up(place, &identity)?;
         // A newer one has come with a set.
         let view = Assignments::open(place, identity.machine).subscribe().borrow().view.clone();
         let group = links::Group::start(&database, &identity, view).await?;

@@ -114,7 +114,7 @@ fn host_of(api: &Api, links: &Links, unit: &str) -> Option<MachineId> {
         .or(places.last().map(|place| place.machine))
 }
 
-async fn once(links: &Links, to: MachineId, request: Request) -> Response {
+pub(super) async fn once(links: &Links, to: MachineId, request: Request) -> Response {
     match hand_on(links, to, request).await {
         Ok(answer) => answer,
         Err(why) => refuse(&why),

@@ -132,12 +132,17 @@ fn other(links: &Links, id: MachineId) -> Machine {
         lacks: said.lacks,
         cordoned: false,
         draining: false,
-        status: match state {
-            None => Status::Unheard,
-            Some(State::Alive) => Status::Alive,
-            Some(State::Suspected) => Status::Suspected,
-            Some(State::Dead | State::Left) => Status::Dead,
-        },
+        status: status(state),
         role: Role::Host,
+    }
+}
+
+/// None: it was never heard of.
+pub(super) fn status(state: Option<State>) -> Status {
+    match state {
+        None => Status::Unheard,
+        Some(State::Alive) => Status::Alive,
+        Some(State::Suspected) => Status::Suspected,
+        Some(State::Dead | State::Left) => Status::Dead,
     }
 }

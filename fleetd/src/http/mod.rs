@@ -13,6 +13,8 @@ mod logs;
 mod machines;
 mod peers;
 mod problem;
+mod recovery;
+mod restore;
 mod stdio;
 mod units;
 mod why;
@@ -61,6 +63,9 @@ type Shared = axum::extract::State<Arc<Api>>;
 /// JSON makes up to six bytes of one, and drop-ins come along.
 const MAX_BODY: usize = MAX_UNIT_FILE * 8;
 
+/// All that a fleet has decided.
+const MAX_BACKUP: usize = 256 << 20;
+
 /// Of users, behind the rules of who may use which.
 pub fn router(api: Arc<Api>) -> Router {
     let limits = Limits::default();
@@ -83,6 +88,7 @@ fn routes(api: Arc<Api>) -> Router {
     let leader = Router::new()
         .route("/v1/machines", get(machines::list))
         .route("/v1/machines/{id}", patch(machines::change).delete(machines::remove))
+        .route("/v1/fleet/backup", get(restore::backup))
         .route("/v1/tokens", get(fleet::tokens).post(fleet::create_token))
         .route("/v1/tokens/{id}", delete(fleet::revoke_token))
         .route("/v1/units", get(units::list))
@@ -102,6 +108,7 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/fleet", get(fleet::show))
         .route("/v1/fleet/init", post(fleet::init))
         .route("/v1/fleet/join", post(fleet::join))
+        .route("/v1/fleet/recovery", get(recovery::show).post(recovery::recover))
         .route("/v1/images/pull", post(images::pull))
         .route("/v1/images/{*reference}", delete(images::remove));
     let small = leader.merge(host).merge(here).layer(DefaultBodyLimit::max(MAX_BODY));
@@ -109,7 +116,10 @@ fn routes(api: Arc<Api>) -> Router {
     let long = Router::new()
         .route("/v1/images", get(images::list).post(images::import))
         .layer(DefaultBodyLimit::disable());
-    small.merge(long).with_state(api)
+    let backups = Router::new()
+        .route("/v1/fleet/restore", post(restore::restore))
+        .layer(DefaultBodyLimit::max(MAX_BACKUP));
+    small.merge(long).merge(backups).with_state(api)
 }
 
 fn not_found() -> Answer {

@@ -1,7 +1,7 @@
 //! What other hosts ask of this one, and hosts that are none yet.
 
 use super::problem::{Answer, Result, internal};
-use super::{Api, Shared};
+use super::{Api, Shared, recovery};
 use crate::core::machine_id::MachineId;
 use crate::membership::admit::{self, Admitted};
 use crate::membership::trust::RENEW;
@@ -29,6 +29,7 @@ const ANSWER: usize = 1 << 20;
 pub(super) fn router(api: Arc<Api>, links: &Links) -> Router {
     let own = Router::new()
         .route(sets::PATH, get(set))
+        .route(recovery::POSITION, get(position))
         .route(JOIN, post(join))
         .route(RENEW, post(renew))
         .with_state(api);
@@ -55,6 +56,11 @@ async fn set(
         Some(signed) => Ok(Json(signed).into_response()),
         None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
+}
+
+/// How much this host has decided, for one that is to go on alone.
+async fn position(State(api): Shared) -> Json<recovery::Position> {
+    Json(recovery::Position::of(&api.consensus))
 }
 
 /// The leader lets in; another host asks it.

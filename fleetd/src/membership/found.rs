@@ -4,7 +4,7 @@ use super::identity::Identity;
 use crate::agent::place::Place;
 use crate::consensus::Consensus;
 use crate::core::decided::fleet::{self, Fleet, Secret};
-use crate::core::decided::{Command, machine};
+use crate::core::decided::{Command, Decided, machine};
 use crate::core::machine_id::MachineId;
 use crate::pki::authority::{HOST_VALID, new_fleet_id};
 use crate::pki::signed::Signer;
@@ -40,6 +40,20 @@ pub async fn found(
     let identity = Identity { machine, certificate, key, address, view, fresh: false };
     identity.write(place)?;
     Ok(identity)
+}
+
+/// This host is to be the first one of a fleet that is lost but for a backup.
+pub fn again(
+    backup: &Decided,
+    machine: MachineId,
+    address: SocketAddr,
+    now: u64,
+) -> Result<Identity, String> {
+    let fleet = backup.fleet.as_deref().ok_or("the backup is of no fleet")?;
+    let view = backup.view().ok_or("the backup is of no fleet")?;
+    let key = Key::generate().map_err(|e| e.to_string())?;
+    let certificate = certify(fleet, machine, &key, now).map_err(|e| e.to_string())?;
+    Ok(Identity { machine, certificate, key: Secret(key.pem()), address, view, fresh: false })
 }
 
 fn new(machine: MachineId, now: u64) -> Result<Fleet, pki::Error> {

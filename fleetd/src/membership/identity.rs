@@ -6,7 +6,7 @@ use crate::core::decided::View;
 use crate::core::decided::fleet::Secret;
 use crate::core::machine_id::MachineId;
 use crate::pki::files::{read_private, write_private};
-use crate::pki::{Credentials, Own};
+use crate::pki::{Credentials, Fingerprint, Key, Own};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,11 @@ impl Identity {
     pub fn write(&self, place: &Place) -> Result<(), String> {
         let text = serde_json::to_vec_pretty(self).map_err(|e| e.to_string())?;
         write_private(&path(place), &text).map_err(|e| e.to_string())
+    }
+
+    /// Of its key.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        Key::read(&self.key.0).ok().map(|key| key.fingerprint())
     }
 
     pub fn credentials(&self) -> Result<Arc<Credentials>, String> {

@@ -8,7 +8,7 @@ use crate::core::machine_id::MachineId;
 
 impl Links {
     /// The host to ask: who says that he leads, else any voter that lives. Of those who say it the
-    /// one of the latest term; one that is dead said it before.
+    /// one of the latest generation and term; one that is dead said it before.
     pub fn leader(&self, consensus: &Consensus) -> Option<MachineId> {
         if let Some(leader) = consensus.leader().filter(|leader| self.may_live(*leader)) {
             return Some(leader);
@@ -17,7 +17,7 @@ impl Links {
         let said = said.filter_map(|record| Some((said::read::<Raft>(&record)?, record.key.host)));
         let lives = |host: &MachineId| *host != self.machine && self.may_live(*host);
         let leading = said.filter(|(raft, host)| raft.leads && lives(host));
-        leading.max_by_key(|(raft, _)| raft.term).map(|(_, host)| host)
+        leading.max_by_key(|(raft, _)| (raft.generation, raft.term)).map(|(_, host)| host)
     }
 
     /// Any of the voters but this host, for who knows of no leader. Another one with each number.

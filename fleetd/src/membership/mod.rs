@@ -15,6 +15,7 @@
 //! | [`sight`] | what the leader sees of all hosts |
 //! | [`states`] | how units are, wherever they are |
 //! | [`leader`] | who decides, and where he is reached |
+//! | [`recovery`] | the fleet goes on after most voters are lost; who was left behind gives up |
 //! | [`trust`] | other keys, other voters, the next certificate |
 
 pub mod admit;
@@ -24,6 +25,7 @@ pub mod join;
 pub mod leader;
 pub mod links;
 pub mod part;
+pub mod recovery;
 pub mod said;
 pub mod seat;
 pub mod sets;

@@ -44,6 +44,8 @@ pub struct Obeys {
 pub struct Raft {
     pub leads: bool,
     pub term: u64,
+    /// Of what it decides.
+    pub generation: u64,
 }
 
 /// Of `Step`, by the unit's name: its latest start, as far as it is.

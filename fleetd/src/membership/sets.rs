@@ -134,14 +134,21 @@ async fn pull(
     above: u64,
 ) -> Result<Option<AssignmentSet>, String> {
     let view = links.view.borrow().clone();
-    let others = view.voters.iter().filter(|(id, _)| **id != links.machine);
-    let mut others: Vec<(&MachineId, &String)> = others.collect();
-    // First the leader: the others hear of a decision with its next message only. Last who is dead.
     let leader = links.leader(consensus);
-    others.sort_by_key(|(id, _)| (!links.may_live(**id), leader != Some(**id)));
+    let mut others = view.voters.clone();
+    // In a later generation others may lead. Whether they may, the signature says.
+    if let Some(leader) = leader
+        && let Some(address) = links.address_of(leader)
+    {
+        others.insert(leader, address);
+    }
+    others.remove(&links.machine);
+    let mut others: Vec<(MachineId, String)> = others.into_iter().collect();
+    // First the leader: the others hear of a decision with its next message only. Last who is dead.
+    others.sort_by_key(|(id, _)| (!links.may_live(*id), leader != Some(*id)));
     let mut last = Ok(None);
     for (id, address) in others {
-        match ask(links, *id, address, above).await {
+        match ask(links, id, &address, above).await {
             Ok(Some(signed)) => {
                 let set = verify(&signed, &view.signer, links.machine, above);
                 return set.map(Some).map_err(|e| format!("take the set of host {id}: {e}"));

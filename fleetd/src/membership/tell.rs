@@ -5,6 +5,7 @@ use super::said::{self, Capacity, Obeys, Step, Steps};
 use crate::agent::context::{Context, now};
 use crate::agent::{self, Progress};
 use crate::consensus::Consensus;
+use crate::core::decided::GENERATION;
 use crate::core::gossip::{Kind, MAX_BROADCAST};
 use crate::events::Reader;
 use fleetd_api::{Active, Event, EventKind};
@@ -25,7 +26,8 @@ pub async fn part(links: Arc<Links>, consensus: Consensus) {
     loop {
         let leads = consensus.leads();
         let term = consensus.raft().map_or(0, |raft| raft.metrics().borrow().current_term);
-        links.write(Kind::Raft, "", &said::Raft { leads, term }).await;
+        let generation = consensus.decided().index / GENERATION;
+        links.write(Kind::Raft, "", &said::Raft { leads, term, generation }).await;
         let own = links.machine;
         if consensus.wait_leader(|leader| (leader == Some(own)) != leads).await.is_none() {
             return;

@@ -78,8 +78,7 @@ pub fn forget(path: &Path) -> Result<(), Error> {
     if !path.exists() {
         return Ok(());
     }
-    unharmed(path, || {
-        let database = builder().open(path)?;
+    offline(path, |database| {
         let transaction = database.begin_write()?;
         for table in [UNITS, MACHINES, PLACES, SETS, FLEET] {
             transaction.delete_table(table)?;
@@ -88,6 +87,14 @@ pub fn forget(path: &Path) -> Result<(), Error> {
         transaction.open_table(NUMBERS)?.remove("index")?;
         Ok(transaction.commit()?)
     })
+}
+
+/// Works on a database that no fleetd has open.
+pub fn offline<T>(
+    path: &Path,
+    work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+) -> Result<T, Error> {
+    unharmed(path, || work(&builder().open(path)?))
 }
 
 /// A damaged file can make redb panic as well as fail.

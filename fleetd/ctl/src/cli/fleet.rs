@@ -4,6 +4,7 @@ use super::{Blocking, TableFlags};
 use crate::secret::Secret;
 use crate::text;
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
@@ -30,6 +31,36 @@ pub(crate) struct Fleet {
     /// Whole ids
     #[arg(short = 'l', long)]
     pub full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Recover {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// `-` is standard output
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// `-` is standard input
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+    /// On a host that is in no fleet: where the others will reach it
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    pub advertise: Option<String>,
+    /// Say only what would be done
+    #[arg(long)]
+    pub plan: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 pub(super) async fn init(context: &Context, flags: &InitFlags) -> Result<u8, Failure> {
     let body = Init { advertise: flags.advertise.clone() };
-    let asked = context.client.slow("/v1/fleet/init", json(&body)?);
+    let asked = context.client.slow::<Fleet>("/v1/fleet/init", json(&body)?);
     let waits = waits("found", format!("a fleet at {}", flags.advertise));
     let fleet = enter(context, waits, asked).await?;
     if context.json {
@@ -42,7 +42,7 @@ pub(super) async fn join(context: &Context, flags: &JoinFlags) -> Result<u8, Fai
     let token = flags.token.read()?;
     let body =
         Join { at: flags.at.clone(), token: token.clone(), advertise: flags.advertise.clone() };
-    let asked = context.client.slow("/v1/fleet/join", json(&body)?);
+    let asked = context.client.slow::<Fleet>("/v1/fleet/join", json(&body)?);
     let waits = waits("join", format!("the fleet of {}", flags.at));
     let fleet = enter(context, waits, asked).await.map_err(|f| secret::hide(f, &token))?;
     if context.json {
@@ -59,12 +59,22 @@ fn waits(step: &'static str, message: impl Into<String>) -> Waits {
     Waits { subject: "fleet".to_owned(), step, message: message.into() }
 }
 
+/// For what makes fleetd start again in its fleet.
+pub(super) async fn starts_again<T>(
+    context: &Context,
+    step: &'static str,
+    message: &str,
+    asked: impl Future<Output = Result<T, Failure>>,
+) -> Result<Fleet, Failure> {
+    enter(context, waits(step, message), asked).await
+}
+
 /// Waits for the answer, and then until this host is in a fleet that has a leader: fleetd starts
 /// again in between.
-async fn enter(
+async fn enter<T>(
     context: &Context,
     asks: Waits,
-    asked: impl Future<Output = Result<Fleet, Failure>>,
+    asked: impl Future<Output = Result<T, Failure>>,
 ) -> Result<Fleet, Failure> {
     let mut poll = Poll::new(context)?;
     let lost = match poll.during(asks, asked).await {

@@ -1,8 +1,10 @@
 //! A file a command, or a few that differ by a word.
 
+mod backup;
 mod cat;
 mod change;
 mod completion;
+mod confirm;
 mod drain;
 mod exec;
 mod fleet;
@@ -14,6 +16,7 @@ mod list_units;
 mod logs;
 mod machine;
 mod poll;
+mod recover;
 mod remove_machine;
 mod report;
 mod scale;
@@ -28,6 +31,7 @@ use crate::cli::{Arguments, Command, Common};
 use crate::client::{self, Client};
 use crate::failure::Failure;
 use crate::wait::Goal;
+use confirm::confirm;
 use fleetd_api::{DesiredState, Fleet, Machine, Unit};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -72,6 +76,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Command::Init(flags) => fleet::init(&context, &flags).await,
         Command::Join(flags) => fleet::join(&context, &flags).await,
         Command::Fleet(flags) => fleet::show(&context, &flags).await,
+        Command::Recover(flags) => recover::run(&context, &flags).await,
+        Command::Backup(flags) => backup::backup(&context, &flags).await,
+        Command::Restore(flags) => backup::restore(&context, &flags).await,
         Command::Token(command) => token::run(&context, &command).await,
         Command::Playground(flags) => crate::playground::run(&flags, context.json),
         Command::Version => version::run(&context).await,

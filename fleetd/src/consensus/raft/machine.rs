@@ -2,7 +2,7 @@
 
 use super::log::cause;
 use super::{Applied, Entry, Group, LogId, Membership, StorageError, Voter};
-use crate::core::decided::{self, Decided};
+use crate::core::decided::{Decided, image};
 use crate::core::machine_id::MachineId;
 use crate::store::writer::Writer;
 use crate::store::{facts, log as table};
@@ -12,18 +12,17 @@ use openraft::{
 };
 use redb::Database;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-const APPLIED: &str = "applied";
+pub(super) const APPLIED: &str = "applied";
 
 /// How far the log is applied, and who the members are there.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Position {
-    log_id: Option<LogId>,
-    membership: Membership,
+pub(super) struct Position {
+    pub(super) log_id: Option<LogId>,
+    pub(super) membership: Membership,
 }
 
 pub struct Machine {
@@ -137,7 +136,7 @@ impl RaftStateMachine<Group> for Machine {
         let failed = |e: std::io::Error| {
             StorageError::from(StorageIOError::read_snapshot(Some(meta.signature()), &e))
         };
-        let decided = read_image(&bytes).map_err(failed)?;
+        let decided = image::read(&bytes).map_err(failed)?;
         self.position =
             Position { log_id: meta.last_log_id, membership: meta.last_membership.clone() };
         self.go_on(decided).map_err(|e| unwritten(&e))?;
@@ -165,7 +164,7 @@ pub struct Builder {
 impl RaftSnapshotBuilder<Group> for Builder {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Group>, StorageError> {
         let decided = Arc::clone(&self.decided);
-        let bytes = tokio::task::spawn_blocking(move || write_image(&decided)).await;
+        let bytes = tokio::task::spawn_blocking(move || image::write(&decided)).await;
         let failed =
             |e: std::io::Error| StorageError::from(StorageIOError::write_snapshot(None, &e));
         let bytes = bytes.map_err(std::io::Error::other).flatten().map_err(failed)?;
@@ -180,51 +179,4 @@ impl RaftSnapshotBuilder<Group> for Builder {
             Some((meta.clone(), Arc::new(bytes.clone())));
         Ok(Snapshot { meta, snapshot: Box::new(Cursor::new(bytes)) })
     }
-}
-
-/// All decided facts as they travel: JSON with the version of its form.
-#[derive(Serialize, Deserialize)]
-struct Image {
-    version: u32,
-    index: u64,
-    units: BTreeMap<String, Arc<decided::Entry>>,
-    #[serde(default)]
-    machines: BTreeMap<MachineId, Arc<decided::Machine>>,
-    #[serde(default)]
-    places: BTreeMap<String, Arc<Vec<decided::Place>>>,
-    #[serde(default)]
-    sets: BTreeMap<MachineId, u64>,
-    #[serde(default)]
-    fleet: Option<Arc<decided::Fleet>>,
-}
-
-const VERSION: u32 = 1;
-
-fn write_image(decided: &Decided) -> std::io::Result<Vec<u8>> {
-    let Decided { index, units, machines, places, sets, fleet } = decided.clone();
-    Ok(serde_json::to_vec(&Image {
-        version: VERSION,
-        index,
-        units: units.into_iter().collect(),
-        machines: machines.into_iter().collect(),
-        places: places.into_iter().collect(),
-        sets: sets.into_iter().collect(),
-        fleet,
-    })?)
-}
-
-fn read_image(bytes: &[u8]) -> std::io::Result<Decided> {
-    let Image { version, index, units, machines, places, sets, fleet } =
-        serde_json::from_slice(bytes)?;
-    if version > VERSION {
-        return Err(std::io::Error::other(format!("it has form {version}")));
-    }
-    Ok(Decided {
-        index,
-        units: units.into_iter().collect(),
-        machines: machines.into_iter().collect(),
-        places: places.into_iter().collect(),
-        sets: sets.into_iter().collect(),
-        fleet,
-    })
 }

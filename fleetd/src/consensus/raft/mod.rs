@@ -3,11 +3,13 @@
 //! - [`log`]: entries, in memory until they are on disk, and the vote;
 //! - [`machine`]: committed entries become [`crate::core::decided::Decided`], which is published;
 //! - [`network`]: messages between the members;
-//! - [`node`]: all of it together, until the disk fails.
+//! - [`node`]: all of it together, until the disk fails;
+//! - [`alone`]: how a member goes on when the others are lost.
 //!
 //! The log is on disk before an entry counts; what follows from it is written without waiting and
 //! gets there with the next entry. After a crash it is derived from the log again.
 
+pub mod alone;
 pub mod log;
 pub mod machine;
 pub mod network;

@@ -10,10 +10,13 @@
 //! | [`machine`] | the hosts of the fleet, and what of them is decided |
 //! | [`place`] | which unit has its place on which host, since when and why |
 //! | [`set`] | what one host is to run: a view |
+//! | [`image`], [`restore`] | all of it as one text, and how to come back to what one says |
 
 pub mod fleet;
+pub mod image;
 pub mod machine;
 pub mod place;
+pub mod restore;
 pub mod set;
 pub mod unit;
 
