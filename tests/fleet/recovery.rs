@@ -38,7 +38,11 @@ fn what_is_left_of_a_fleet_goes_on_and_the_lost_voters_follow_when_they_are_back
     }
     let asks = |host: &str, flags: &[&str]| {
         let output = ground.try_ctl(host, &[&["recover"], flags].concat());
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            output.stdout,
+        )
     };
     // It knows of no leader as soon as the others are known to be dead.
     eventually("the fleet is known to be lost", || !asks(left, &[]).1.contains("nothing is lost"));

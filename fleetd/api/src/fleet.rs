@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 /// Where hosts reach each other, TCP and UDP, unless told otherwise.
 pub const FLEET_PORT: u16 = 7400;
 
+/// An index is its generation times this, plus a number: what is decided after a recovery is newer than
+/// everything that was decided before.
+pub const GENERATION: u64 = 1 << 40;
+
 /// How this host is in a fleet: `GET /v1/fleet`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fleet {

@@ -44,7 +44,7 @@ mod unit;
 mod why;
 
 pub use event::{Event, EventKind, LogLine, LogStream};
-pub use fleet::{CreateToken, FLEET_PORT, Fleet, Init, Join, NewToken, Token};
+pub use fleet::{CreateToken, FLEET_PORT, Fleet, GENERATION, Init, Join, NewToken, Token};
 pub use image::{Image, Pull};
 pub use machine::{ChangeMachine, Machine, Role, Status, Version};
 pub use name::{BadUnitName, UnitName};

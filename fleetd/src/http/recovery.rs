@@ -12,9 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::Request;
-use fleetd_api::{
-    Ahead, Problem, ProblemKind, Recover, Recovery, Refused, Status, Stray, Voter,
-};
+use fleetd_api::{Ahead, Problem, ProblemKind, Recover, Recovery, Refused, Status, Stray, Voter};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::task::JoinSet;

@@ -79,8 +79,8 @@ fn read(body: &[u8]) -> Result<Decided> {
     let invalid = |cause: String| {
         Answer(Problem::new(ProblemKind::Invalid, format!("read the backup: {cause}")))
     };
-    let backup: Backup =
-        serde_json::from_slice(body).map_err(|e| invalid(format!("it is none, or cut off: {e}")))?;
+    let backup: Backup = serde_json::from_slice(body)
+        .map_err(|e| invalid(format!("it is none, or cut off: {e}")))?;
     if backup.flotilla_backup > BACKUP_VERSION {
         return Err(invalid(format!("its form is {}, of a later fleetd", backup.flotilla_backup)));
     }

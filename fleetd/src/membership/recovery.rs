@@ -81,9 +81,9 @@ impl Recovery {
     fn read(place: &Place) -> Result<Option<Self>, String> {
         let path = path(place);
         match std::fs::read(&path) {
-            Ok(json) => serde_json::from_slice(&json)
-                .map(Some)
-                .map_err(|e| format!("read {}: {e} (remove it to start without it)", path.display())),
+            Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|e| {
+                format!("read {}: {e} (remove it to start without it)", path.display())
+            }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(format!("read {}: {}", path.display(), cause(&e))),
         }
@@ -96,7 +96,7 @@ impl Recovery {
         };
         let (machine, address) = (own.machine, own.address.to_string());
         let mut join = None;
-        if !decided.machines.get(&machine).is_some_and(|known| known.address == address) {
+        if decided.machines.get(&machine).is_none_or(|known| known.address != address) {
             join = Some(machine::Command::Join { machine, address, key: self.key }.into());
         }
         let voters = fleet::Command::Voters { voters: [machine].into() };

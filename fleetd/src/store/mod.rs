@@ -13,6 +13,7 @@ pub use error::Error;
 
 use crate::core::decided::Decided;
 use redb::{Database, ReadableTable, TableDefinition};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// By name: [`crate::core::decided::Entry`], and so on.
@@ -54,6 +55,9 @@ impl Store {
             Err(e) => return Err(fail(e.to_string())),
             Ok(_) => {}
         }
+        // It has keys in it.
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, private).map_err(|e| fail(e.to_string()))?;
         unharmed(path, || {
             let database = builder().open(path)?;
             let opened = begin(&database, new_machine_id)?;

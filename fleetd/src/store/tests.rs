@@ -87,6 +87,17 @@ fn what_was_written_is_there_again() {
 }
 
 #[test]
+fn nobody_else_reads_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::new("private");
+    drop(Store::open(&dir.file(), "m1").unwrap());
+    std::fs::set_permissions(dir.file(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    drop(open_again(&dir.file()));
+    let mode = std::fs::metadata(dir.file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn a_damaged_file_is_named_with_the_remedy_and_left_as_it_is() {
     let dir = Dir::new("damaged");
     let empty = Vec::new();

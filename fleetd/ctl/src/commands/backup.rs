@@ -22,7 +22,8 @@ pub(super) async fn backup(context: &Context, flags: &BackupFlags) -> Result<u8,
     if flags.file.as_os_str() == "-" {
         print(&String::from_utf8_lossy(&bytes))?;
     } else {
-        let told = |error: &io::Error| Failure::io(format!("write {}", flags.file.display()), error);
+        let told =
+            |error: &io::Error| Failure::io(format!("write {}", flags.file.display()), error);
         write_private(&flags.file, &bytes).map_err(|error| told(&error))?;
     }
     let units = count(backup.units, "unit");

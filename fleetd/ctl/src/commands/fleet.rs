@@ -8,7 +8,7 @@ use crate::client::json;
 use crate::failure::{Failure, exit};
 use crate::table::View;
 use crate::{secret, text};
-use fleetd_api::{Fleet, Init, Join};
+use fleetd_api::{Fleet, GENERATION, Init, Join};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -154,6 +154,6 @@ fn page(fleet: &Fleet, view: &View) -> String {
     line("Leader", fleet.leader.as_ref().map(short));
     line("Voters", Some(fleet.voters.iter().map(short).collect::<Vec<_>>().join(", ")));
     line("Generation", Some(fleet.generation.to_string()));
-    line("Index", Some(fleet.index.to_string()));
+    line("Index", Some((fleet.index % GENERATION).to_string()));
     out
 }

@@ -53,9 +53,7 @@ pub struct Decided {
     pub fleet: Option<Arc<Fleet>>,
 }
 
-/// An index is its generation times this, plus a number: what is decided after `recover` or a
-/// restore is newer than everything that was decided before.
-pub const GENERATION: u64 = 1 << 40;
+pub use fleetd_api::GENERATION;
 
 /// A change to decide on. Names and texts are checked before they get here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
