@@ -19,6 +19,10 @@
 //! | `GET /v1/fleet` | | [`Fleet`], of the host that answers |
 //! | `POST /v1/fleet/init` | [`Init`] | 200 [`Fleet`] |
 //! | `POST /v1/fleet/join` | [`Join`] | 200 [`Fleet`] |
+//! | `GET /v1/fleet/recovery` | | [`Recovery`]: how this host would go on alone |
+//! | `POST /v1/fleet/recovery` | [`Recover`] | 200 [`Recovery`]; it goes on alone |
+//! | `GET /v1/fleet/backup` | | [`Backup`] |
+//! | `POST /v1/fleet/restore?plan=BOOL&index=INDEX&advertise=ADDRESS` | [`Backup`] | 200 [`Restored`] |
 //! | `GET /v1/tokens` | | list of [`Token`] |
 //! | `POST /v1/tokens` | [`CreateToken`] | 200 [`NewToken`] |
 //! | `DELETE /v1/tokens/ID` | | 200 |
