@@ -6,7 +6,6 @@ pub mod environment;
 pub mod gossip;
 pub mod health;
 pub mod log;
-pub mod machine_id;
 pub mod oci;
 pub mod reconcile;
 pub mod restart;
@@ -14,3 +13,5 @@ pub mod run;
 pub mod schedule;
 pub mod status;
 pub mod unit;
+
+pub use fleetd_pki::machine_id;

@@ -5,7 +5,7 @@ use crate::peer::access::guard;
 use crate::peer::limits::Limits;
 use crate::peer::table::{Need, Rule, TABLE};
 use crate::peer::{Caller, Via};
-use crate::pki::tests::fixture as pki;
+use crate::pki::fixture as pki;
 use crate::pki::{Identity, Peer, Role};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};

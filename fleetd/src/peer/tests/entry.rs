@@ -3,7 +3,7 @@
 use super::fixture::*;
 use crate::peer::limits::Limits;
 use crate::peer::{Caller, Via};
-use crate::pki::tests::fixture as pki;
+use crate::pki::fixture as pki;
 use crate::pki::{Identity, Peer, Role, joining};
 use axum::routing::get as route;
 use axum::{Extension, Router};

@@ -5,7 +5,7 @@ use crate::peer::client::{Client, Limits as ClientLimits};
 use crate::peer::limits::Limits;
 use crate::peer::listen::{Listener, listen, serve};
 use crate::peer::table::{Body as BodyKind, Need, Rule};
-use crate::pki::tests::fixture as pki;
+use crate::pki::fixture as pki;
 use crate::pki::{Authority, Bundle, Credentials, Expected, Identity, Role, joining, tls};
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-pub(super) use crate::pki::tests::fixture::{host, machine, user};
+pub(super) use crate::pki::fixture::{host, machine, user};
 
 pub(super) struct Fleet {
     pub(super) authority: Authority,
