@@ -15,6 +15,7 @@
 //! | [`sight`] | what the leader sees of all hosts |
 //! | [`states`] | how units are, wherever they are |
 //! | [`leader`] | who decides, and where he is reached |
+//! | [`users`] | who gives users their certificates |
 //! | [`trust`] | other keys, other voters, the next certificate |
 
 pub mod admit;
@@ -32,6 +33,7 @@ pub mod states;
 pub mod streams;
 pub mod tell;
 pub mod trust;
+pub mod users;
 
 pub use links::Links;
 
