@@ -15,8 +15,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("netd/api", &[]),
     ("netd", &["netd-api"]),
     ("fleetd/api", &[]),
-    ("fleetd", &["netd-api", "fleetd-api"]),
-    ("fleetd/ctl", &["fleetd-api"]),
+    ("fleetd/pki", &[]),
+    ("fleetd", &["netd-api", "fleetd-api", "fleetd-pki"]),
+    ("fleetd/ctl", &["fleetd-api", "fleetd-pki"]),
     ("examples/hello", &[]),
 ];
 
@@ -26,6 +27,7 @@ const OURS: &[&str] = &[
     "netd-api",
     "fleetd",
     "fleetd-api",
+    "fleetd-pki",
     "fleetctl",
     "hello-server",
     "flotilla-tests",

@@ -15,7 +15,7 @@
 //! | [`image`] | images and root file systems |
 //! | [`membership`] | this host as one of a fleet: how it comes in, what it tells and hears |
 //! | [`peer`] | how hosts and users speak to each other: HTTP over mutual TLS |
-//! | [`pki`] | certificates and join tokens: who is a host of the fleet |
+//! | [`pki`] | certificates and join tokens: who is a host of the fleet; a package of its own |
 //! | [`core`] | pure decisions: no clock, disk, socket or tokio |
 //! | [`keep_cgroup`] | the process that holds the containers' cgroup under systemd |
 //! | [`sys`] | system calls, and all unsafe code |
@@ -34,7 +34,8 @@ pub mod logs;
 pub mod membership;
 pub mod notify_systemd;
 pub mod peer;
-pub mod pki;
-pub mod sentence;
 pub mod store;
 pub mod sys;
+
+pub use fleetd_pki as pki;
+pub use fleetd_pki::sentence;

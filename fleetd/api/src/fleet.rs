@@ -1,5 +1,6 @@
 //! A fleet of several hosts: how it is founded, joined, and who is in it.
 
+use crate::UserRole;
 use serde::{Deserialize, Serialize};
 
 /// Where hosts reach each other, TCP and UDP, unless told otherwise.
@@ -25,6 +26,16 @@ pub struct Fleet {
     pub generation: u64,
     /// Of the newest decision that this host knows of.
     pub index: u64,
+    /// What root of a host that is no voter may; none: this host is a fleet of its own.
+    #[serde(default)]
+    pub hosts_may: Option<UserRole>,
+}
+
+/// What is to change about the fleet: `PATCH /v1/fleet`. What is missing stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangeFleet {
+    pub hosts_may: Option<UserRole>,
 }
 
 /// Makes a fleet of this host, which others can join: `POST /v1/fleet/init`.

@@ -17,6 +17,7 @@
 //! | `PATCH /v1/machines/ID` | [`ChangeMachine`] | 200 [`Machine`] |
 //! | `DELETE /v1/machines/ID` | | 200; it has left for good, and its certificate is worth nothing |
 //! | `GET /v1/fleet` | | [`Fleet`], of the host that answers |
+//! | `PATCH /v1/fleet` | [`ChangeFleet`] | 200 |
 //! | `POST /v1/fleet/init` | [`Init`] | 200 [`Fleet`] |
 //! | `POST /v1/fleet/join` | [`Join`] | 200 [`Fleet`] |
 //! | `GET /v1/fleet/recovery` | | [`Recovery`]: how this host would go on alone |
@@ -26,6 +27,11 @@
 //! | `GET /v1/tokens` | | list of [`Token`] |
 //! | `POST /v1/tokens` | [`CreateToken`] | 200 [`NewToken`] |
 //! | `DELETE /v1/tokens/ID` | | 200 |
+//! | `GET /v1/users` | | list of [`User`] |
+//! | `POST /v1/users` | [`CreateUser`] | [`NewCertificate`] |
+//! | `POST /v1/users/NAME/renew` | [`RenewUser`] | [`NewCertificate`]; for that user, with its certificate |
+//! | `DELETE /v1/users/NAME` | | 200; its certificates are worth nothing |
+//! | `POST /v1/relay/ID` | `Upgrade: flotilla-relay` | 101, then bytes to and from that host's port |
 //! | `GET /v1/events?since=INDEX&unit=NAME` | | endless lines of [`Event`] |
 //! | `GET /v1/units/NAME/logs?lines=N&follow=BOOL` | | lines of [`LogLine`] |
 //! | `POST /v1/units/NAME/exec` | `Upgrade: flotilla-exec`, [`Exec`] in the query as `exec=JSON` | 101, then [`frame`]s |
@@ -35,6 +41,11 @@
 //! | `DELETE /v1/images/REF` | | 200 |
 //!
 //! Every error is [`Problem`] with a matching status code.
+//!
+//! A host answers for the others where it is asked over its unix socket. A user with a certificate
+//! is sent on to the host that has to answer: 307 with its address in `Location` and its id in
+//! [`MACHINE_HEADER`]. Where that address is not reached, `/v1/relay/ID` leads there, and TLS goes
+//! through it from end to end.
 
 mod event;
 mod fleet;
@@ -45,10 +56,13 @@ mod name;
 mod problem;
 mod recovery;
 mod unit;
+mod user;
 mod why;
 
 pub use event::{Event, EventKind, LogLine, LogStream};
-pub use fleet::{CreateToken, FLEET_PORT, Fleet, GENERATION, Init, Join, NewToken, Token};
+pub use fleet::{
+    ChangeFleet, CreateToken, FLEET_PORT, Fleet, GENERATION, Init, Join, NewToken, Token,
+};
 pub use image::{Image, Pull};
 pub use machine::{ChangeMachine, Machine, Role, Status, Version};
 pub use name::{BadUnitName, UnitName};
@@ -60,9 +74,14 @@ pub use unit::{
     Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, Scale, StepTime,
     Submit, Unit, UnitState, Warning,
 };
+pub use user::{CreateUser, NewCertificate, Reachable, RenewUser, User, UserRole};
 pub use why::{Verdict, Why, WhyMachine, WhyPlace};
 
 /// Where fleetd listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/flotilla/fleetd.sock";
+/// Which host a redirect leads to: its id.
+pub const MACHINE_HEADER: &str = "flotilla-machine";
+/// What a connection to `/v1/relay/ID` is upgraded to.
+pub const RELAY: &str = "flotilla-relay";
 /// The longest unit file that is accepted, in bytes.
 pub const MAX_UNIT_FILE: usize = 256 * 1024;

@@ -7,10 +7,13 @@ use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcomm
 use std::path::PathBuf;
 
 mod fleet;
+mod user;
 
 pub(crate) use fleet::{
-    Backup, Drain, Fleet, Init, Join, Machines, Recover, RemoveMachine, Restore, SetMetadata, Token,
+    Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Recover, RemoveMachine, Restore,
+    SetMetadata, Setting, Token,
 };
+pub(crate) use user::User;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -40,9 +43,18 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Socket of the fleetd to ask, a path or unix:///PATH
+    /// [default: /run/flotilla/fleetd.sock]
     #[arg(long, visible_alias = "endpoint", global = true, value_name = "PATH")]
-    #[arg(default_value = fleetd_api::DEFAULT_SOCKET)]
-    pub socket: String,
+    #[arg(conflicts_with = "user_file")]
+    pub socket: Option<String>,
+    /// Ask the fleet of this user's file, over the network [default, where there is no socket:
+    /// ~/.config/flotilla/fleet]
+    #[arg(id = "user_file", long = "fleet", global = true, value_name = "FILE")]
+    pub fleet: Option<PathBuf>,
+    /// With a user's file: ask this host of the fleet, and no other
+    #[arg(id = "asked_host", long = "host", global = true, value_name = "ADDRESS[:PORT]")]
+    #[arg(conflicts_with = "socket")]
+    pub host: Option<String>,
     /// Print JSON instead of words
     #[arg(long, global = true)]
     pub json: bool,
@@ -130,11 +142,15 @@ Examples:
   ssh 10.0.0.1 fleetctl token create --uses 1 | fleetctl join 10.0.0.1 --token -
 With `-` the token is in no list of processes and in no history.")]
     Join(Join),
-    /// How this host is in its fleet, and who leads
+    /// How this host is in its fleet, and who leads; what the fleet's rules are
+    #[command(args_conflicts_with_subcommands = true)]
     Fleet(Fleet),
     /// Tokens, with which hosts join
     #[command(subcommand)]
     Token(Token),
+    /// Users, who use the fleet from elsewhere than its hosts
+    #[command(subcommand)]
+    User(User),
     /// Go on with this host when most voters are lost for good
     #[command(after_help = "\
 It says first what is lost and asks. Do it on one host only, the one that knows most: it says so.")]

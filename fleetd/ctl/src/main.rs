@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `cli` | commands and flags |
 //! | `commands/` | a file a command |
-//! | `client`, `connection` | HTTP to fleetd over its socket |
+//! | `client`, `connection` | HTTP to fleetd, over its socket or the network |
+//! | `remote`, `user_file` | the hosts of a fleet by mutual TLS; the file of a user |
 //! | `names`, `unit_files` | which units are meant; the files beside the caller |
 //! | `wait` | whether a unit has reached what was asked of it: pure |
 //! | `progress` | what is shown meanwhile |
@@ -23,11 +24,13 @@ mod failure;
 mod names;
 mod playground;
 mod progress;
+mod remote;
 mod secret;
 mod table;
 mod terminal;
 mod text;
 mod unit_files;
+mod user_file;
 mod wait;
 
 use failure::exit;

@@ -6,7 +6,6 @@ pub mod environment;
 pub mod gossip;
 pub mod health;
 pub mod log;
-pub mod machine_id;
 pub mod obey;
 pub mod oci;
 pub mod reconcile;
@@ -18,3 +17,5 @@ pub mod unit;
 
 #[cfg(test)]
 mod tests;
+
+pub use fleetd_pki::machine_id;

@@ -1,7 +1,8 @@
 //! The fleet that this host is in: founded, joined, and who may join.
 
 use super::problem::{Answer, Result, internal};
-use super::{Api, Shared};
+use super::users::{api_role, pki_role};
+use super::{Api, Shared, applied};
 use crate::core::decided::fleet::Command;
 use crate::core::decided::{self, GENERATION};
 use crate::membership::identity::address;
@@ -11,7 +12,9 @@ use crate::pki::{self, Authority};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use fleetd_api::{CreateToken, Fleet, Init, Join, NewToken, Problem, ProblemKind, Token};
+use fleetd_api::{
+    ChangeFleet, CreateToken, Fleet, Init, Join, NewToken, Problem, ProblemKind, Token,
+};
 
 /// Of a token that says nothing else, and the most: seconds.
 const VALID_FOR: u64 = 3600;
@@ -37,7 +40,21 @@ fn fleet(api: &Api) -> Fleet {
         voters: view.voters.keys().map(ToString::to_string).collect(),
         generation: index / GENERATION,
         index,
+        hosts_may: Some(api_role(view.hosts_may)),
     }
+}
+
+/// Answered when this host goes by it; the others hear of it with their sets.
+pub(super) async fn change(
+    State(api): Shared,
+    body: std::result::Result<Json<ChangeFleet>, JsonRejection>,
+) -> Result<()> {
+    let Json(ChangeFleet { hosts_may }) = body?;
+    let Some(role) = hosts_may.map(pki_role) else { return Ok(()) };
+    api.consensus.propose(Command::HostsMay { role }.into()).await?;
+    tracing::info!("root of hosts that are no voters may {role} from now on");
+    applied(&api, |view| view.hosts_may == role).await;
+    Ok(())
 }
 
 /// This host is in no fleet yet.

@@ -1,17 +1,18 @@
 //! Who answers: the leader where something is decided or all hosts are to be known, the unit's host
-//! where it is about what runs. Any other host hands the request on, so that a client may ask any.
+//! where it is about what runs. Any other host hands the request on, so that a client may ask any; who has a certificate is told whom to ask.
 
 use super::Api;
 use super::problem::Answer;
 use crate::core::machine_id::MachineId;
 use crate::membership::Links;
-use crate::peer::{self, Caller};
+use crate::peer::caller::By;
+use crate::peer::{self, Caller, Who};
 use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use fleetd_api::{Problem, ProblemKind};
+use fleetd_api::{MACHINE_HEADER, Problem, ProblemKind};
 use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(super) async fn by_leader(
         Err(refused) => return refused,
     };
     let handed_on = request.extensions().get::<Caller>().is_some_and(|caller| caller.hops > 0);
+    let certified = is_certified(&request);
     let begun = Instant::now();
     let mut asked = 0;
     loop {
@@ -50,6 +52,7 @@ pub(super) async fn by_leader(
         let answer = match to {
             None if api.consensus.leads() => Ok(next.clone().run(copy).await),
             None => Err("no host is known to lead the fleet".to_owned()),
+            Some(leader) if certified => send_on(links, leader, request.uri(), false),
             Some(leader) => hand_on(links, leader, copy).await,
         };
         let why = match answer {
@@ -79,13 +82,13 @@ pub(super) async fn by_host(
 ) -> Response {
     let Some(links) = &api.links else { return next.run(request).await };
     let unit = params.iter().find(|(key, _)| *key == "name").map(|(_, unit)| unit.to_owned());
-    if request.headers().contains_key(HERE) {
+    if request.headers().contains_key(HERE) || says_here(request.uri()) {
         return next.run(request).await;
     }
     if !api.consensus.leads() {
         let leader = links.leader(&api.consensus).or_else(|| links.any_voter(0));
         return match leader {
-            Some(leader) => once(links, leader, request).await,
+            Some(leader) => once(links, leader, request, false).await,
             None => refuse("no host is known to lead the fleet"),
         };
     }
@@ -95,7 +98,7 @@ pub(super) async fn by_host(
         Some(host) => {
             let mut request = request;
             request.headers_mut().insert(HERE, HeaderValue::from_static("1"));
-            once(links, host, request).await
+            once(links, host, request, true).await
         }
     }
 }
@@ -114,8 +117,12 @@ fn host_of(api: &Api, links: &Links, unit: &str) -> Option<MachineId> {
         .or(places.last().map(|place| place.machine))
 }
 
-pub(super) async fn once(links: &Links, to: MachineId, request: Request) -> Response {
-    match hand_on(links, to, request).await {
+pub(super) async fn once(links: &Links, to: MachineId, request: Request, here: bool) -> Response {
+    let answer = match is_certified(&request) {
+        true => send_on(links, to, request.uri(), here),
+        false => hand_on(links, to, request).await,
+    };
+    match answer {
         Ok(answer) => answer,
         Err(why) => refuse(&why),
     }
@@ -124,6 +131,37 @@ pub(super) async fn once(links: &Links, to: MachineId, request: Request) -> Resp
 fn refuse(why: &str) -> Response {
     Answer(Problem::new(ProblemKind::Unavailable, format!("hand the request on: {why}")))
         .into_response()
+}
+
+/// Whether a user asks who has shown a certificate: nobody else can show it for him, so he is sent
+/// to the host that has to answer.
+fn is_certified<B>(request: &axum::http::Request<B>) -> bool {
+    let caller = request.extensions().get::<Caller>();
+    caller.is_some_and(|caller| matches!(caller.who, Who::User { by: By::Certificate, .. }))
+}
+
+/// Says which host has to answer, and where it is. `here`: it is to look for no other one.
+fn send_on(links: &Links, to: MachineId, uri: &Uri, here: bool) -> Result<Response, String> {
+    let address = links.address_of(to);
+    let address = address.ok_or_else(|| format!("it is not known where host {to} is"))?;
+    let mut path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    if here {
+        path.push(if uri.query().is_some() { '&' } else { '?' });
+        path.push_str(HERE_QUERY);
+    }
+    let problem = Problem::new(ProblemKind::NotLeader, format!("answer: host {to} has to"));
+    let headers = [
+        (header::LOCATION, format!("https://{address}{path}")),
+        (HeaderName::from_static(MACHINE_HEADER), to.to_string()),
+    ];
+    Ok((StatusCode::TEMPORARY_REDIRECT, headers, axum::Json(problem)).into_response())
+}
+
+/// What stands for [`HERE`] where a user comes by himself: a redirect cannot say a header.
+const HERE_QUERY: &str = "here=true";
+
+fn says_here(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.split('&').any(|pair| pair == HERE_QUERY))
 }
 
 /// Gives the other host's answer. An error: it was not asked, or it cannot have mattered. What may

@@ -14,9 +14,11 @@ mod machines;
 mod peers;
 mod problem;
 mod recovery;
+mod relay;
 mod restore;
 mod stdio;
 mod units;
+mod users;
 mod why;
 
 pub use listen::bind;
@@ -26,10 +28,12 @@ use crate::agent::context::Context;
 use crate::consensus::Consensus;
 use crate::consensus::leader::Settled;
 use crate::core::cluster::Observed;
+use crate::core::decided::View;
 use crate::core::machine_id::MachineId;
 use crate::membership::Links;
 use crate::peer::Limits;
-use crate::peer::access::guard;
+use crate::peer::access::{HostsMay, guard};
+use crate::pki::Role;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
@@ -37,6 +41,7 @@ use axum::routing::{delete, get, patch, post, put};
 use fleetd_api::{MAX_UNIT_FILE, Machine, Problem, ProblemKind};
 use problem::Answer;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -68,18 +73,40 @@ const MAX_BACKUP: usize = 256 << 20;
 
 /// Of users, behind the rules of who may use which.
 pub fn router(api: Arc<Api>) -> Router {
-    let limits = Limits::default();
+    let (limits, hosts_may) = (Limits::default(), hosts_may(&api));
     let hosts = api.links.as_ref().map(|links| peers::router(api.clone(), links));
     let all = routes(api).merge(hosts.unwrap_or_default());
     let all = all
         .fallback(|| async { not_found() })
         .method_not_allowed_fallback(|| async { not_found() });
-    guard(all, &limits)
+    guard(all, &limits, hosts_may)
 }
 
 /// Of those who want to join.
 pub fn joining(api: Arc<Api>) -> Router {
-    guard(peers::joining(api), &Limits::default())
+    let hosts_may = hosts_may(&api);
+    guard(peers::joining(api), &Limits::default(), hosts_may)
+}
+
+/// What may be asked on the account of a host's own users, by what this host knows now.
+fn hosts_may(api: &Arc<Api>) -> HostsMay {
+    let api = Arc::clone(api);
+    Arc::new(move |host| match &api.links {
+        Some(links) => links.view.borrow().may(host.unwrap_or(api.id)),
+        None => Role::Admin,
+    })
+}
+
+/// A decision about the fleet comes to this host with its set; it is not waited for longer.
+const APPLIED: Duration = Duration::from_secs(5);
+
+/// Until this host believes what was decided.
+async fn applied(api: &Api, believes: impl FnMut(&Arc<View>) -> bool) {
+    let Some(links) = &api.links else { return };
+    let mut view = links.view.subscribe();
+    if tokio::time::timeout(APPLIED, view.wait_for(believes)).await.is_err() {
+        tracing::warn!("this host has not taken over what was decided after {APPLIED:?}");
+    }
 }
 
 fn routes(api: Arc<Api>) -> Router {
@@ -91,6 +118,10 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/fleet/backup", get(restore::backup))
         .route("/v1/tokens", get(fleet::tokens).post(fleet::create_token))
         .route("/v1/tokens/{id}", delete(fleet::revoke_token))
+        .route("/v1/users", get(users::list).post(users::create))
+        .route("/v1/users/{name}", delete(users::revoke))
+        .route("/v1/users/{name}/renew", post(users::renew))
+        .route("/v1/fleet", patch(fleet::change))
         .route("/v1/units", get(units::list))
         .route("/v1/units/{name}", get(units::show).put(units::submit).delete(units::destroy))
         .route("/v1/units/{name}/desired", put(units::desire))
@@ -109,6 +140,7 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/fleet/init", post(fleet::init))
         .route("/v1/fleet/join", post(fleet::join))
         .route("/v1/fleet/recovery", get(recovery::show).post(recovery::recover))
+        .route("/v1/relay/{id}", post(relay::connect))
         .route("/v1/images/pull", post(images::pull))
         .route("/v1/images/{*reference}", delete(images::remove));
     let small = leader.merge(host).merge(here).layer(DefaultBodyLimit::max(MAX_BODY));

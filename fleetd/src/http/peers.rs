@@ -123,7 +123,9 @@ impl From<admit::Error> for Answer {
         let kind = match error {
             admit::Error::Consensus(error) => return error.into(),
             admit::Error::NotAdmitted(_) => ProblemKind::Denied,
-            admit::Error::Invalid(_) | admit::Error::Pki(_) => ProblemKind::Invalid,
+            admit::Error::Invalid(_) | admit::Error::User(..) | admit::Error::Pki(_) => {
+                ProblemKind::Invalid
+            }
         };
         Self(Problem::new(kind, text))
     }

@@ -54,6 +54,15 @@ impl From<consensus::Error> for Answer {
             consensus::Error::Refused(Refusal::InFleet { .. }) => {
                 Problem::new(ProblemKind::Conflict, text)
             }
+            consensus::Error::Refused(Refusal::UnknownUser { .. }) => {
+                Problem::new(ProblemKind::NotFound, text).hint("fleetctl user list")
+            }
+            consensus::Error::Refused(Refusal::UserThere { .. }) => {
+                Problem::new(ProblemKind::Conflict, text).hint("fleetctl user revoke first")
+            }
+            consensus::Error::Refused(Refusal::ManyUsers | Refusal::ManyCertificates { .. }) => {
+                Problem::new(ProblemKind::Conflict, text)
+            }
             consensus::Error::Refused(Refusal::NoFleet) => {
                 Problem::new(ProblemKind::Conflict, text).hint("fleetctl init")
             }

@@ -62,7 +62,7 @@ pub(super) async fn restore(
         && !api.consensus.leads()
         && let Some(leader) = links.leader(&api.consensus)
     {
-        return Ok(lead::once(links, leader, request).await);
+        return Ok(lead::once(links, leader, request, false).await);
     }
     let body: std::result::Result<Bytes, BytesRejection> =
         <Bytes as axum::extract::FromRequest<_>>::from_request(request, &()).await;

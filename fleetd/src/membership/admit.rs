@@ -27,6 +27,8 @@ pub enum Error {
     Consensus(#[from] consensus::Error),
     #[error("join the fleet: {0}")]
     Invalid(String),
+    #[error("add user {0}: {1}")]
+    User(crate::pki::UserName, String),
 }
 
 /// `now`: seconds since the epoch. Answered when it is decided.

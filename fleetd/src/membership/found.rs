@@ -71,6 +71,8 @@ fn new(machine: MachineId, now: u64) -> Result<Fleet, pki::Error> {
         signer_public,
         voters: [machine].into(),
         tokens: Default::default(),
+        users: Default::default(),
+        hosts_may: crate::pki::Role::Admin,
     })
 }
 

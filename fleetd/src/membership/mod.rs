@@ -16,6 +16,7 @@
 //! | [`states`] | how units are, wherever they are |
 //! | [`leader`] | who decides, and where he is reached |
 //! | [`recovery`] | the fleet goes on after most voters are lost; who was left behind gives up |
+//! | [`users`] | who gives users their certificates |
 //! | [`trust`] | other keys, other voters, the next certificate |
 
 pub mod admit;
@@ -34,6 +35,7 @@ pub mod states;
 pub mod streams;
 pub mod tell;
 pub mod trust;
+pub mod users;
 
 pub use links::Links;
 

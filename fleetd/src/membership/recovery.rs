@@ -214,7 +214,7 @@ impl Links {
 mod tests {
     use super::*;
     use crate::core::decided::View;
-    use crate::pki::tests::fixture;
+    use crate::pki::fixture;
 
     fn set(index: u64, voters: &[u128]) -> AssignmentSet {
         let voters = voters.iter().map(|id| (MachineId(*id), String::new())).collect();
@@ -225,6 +225,7 @@ mod tests {
             revoked: Default::default(),
             gossip_keys: Vec::new(),
             signer: String::new(),
+            hosts_may: crate::pki::Role::Admin,
             voters,
         });
         AssignmentSet { machine: MachineId(1), index, view, ..AssignmentSet::default() }

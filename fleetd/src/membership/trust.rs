@@ -32,8 +32,9 @@ pub async fn follow(links: Arc<Links>, mut sets: watch::Receiver<Arc<AssignmentS
         let set = sets.borrow_and_update().clone();
         let is_known = |view: &View| **links.view.borrow() == *view;
         if let Some(view) = set.view.as_ref().filter(|view| !is_known(view)) {
-            links.view.send_replace(Arc::new(view.clone()));
             believe(&links, view, set.index).await;
+            // Last: who waits for it finds the rest done.
+            links.view.send_replace(Arc::new(view.clone()));
         }
         if sets.changed().await.is_err() {
             return;

@@ -33,15 +33,16 @@ pub enum Error {
     Refused { to: To, kind: ProblemKind, cause: String },
     #[error("hand a request on to {to}: {hops} hosts have handed it on already")]
     Loop { to: To, hops: u8 },
-    #[error("hand a request on to {to}: {who} asks, who is no user")]
-    NotAUser { to: To, who: String },
+    /// A user with a certificate asks the other host himself.
+    #[error("hand a request on to {to}: {who} asks, who has to ask it himself")]
+    NotOurs { to: To, who: String },
 }
 
 impl Error {
     pub fn kind(&self) -> ProblemKind {
         match self {
             Self::Refused { kind, .. } => *kind,
-            Self::NotAUser { .. } => ProblemKind::Denied,
+            Self::NotOurs { .. } => ProblemKind::Denied,
             _ => ProblemKind::Unavailable,
         }
     }

@@ -1,7 +1,8 @@
-//! Hands a request of a user on to another host, with its streams, and the answer back.
+//! Hands a request of a host's own user on to another host, with its streams, and the answer back.
 //!
-//! The other host trusts this one to say who asks (`Flotilla-On-Behalf-Of`): what is said here is
-//! what the access layer has found out, never what the request said of itself.
+//! The other host hears who asks (`Flotilla-On-Behalf-Of`): what the access layer has found out, never
+//! what the request said of itself. It believes that as far as it believes this host. A user with a
+//! certificate is not handed on: it asks the other host itself.
 
 use super::answer::refuse;
 use super::caller::{Caller, HOPS, MOST_HOPS, ON_BEHALF_OF};
@@ -48,7 +49,7 @@ pub async fn forward(
 }
 
 fn on_whose_account(to: &To, caller: Option<&Caller>) -> Result<(HeaderValue, u8), Error> {
-    let stranger = |who: String| Error::NotAUser { to: to.clone(), who };
+    let stranger = |who: String| Error::NotOurs { to: to.clone(), who };
     let caller = caller.ok_or_else(|| stranger("somebody unknown".to_owned()))?;
     let user = caller.on_behalf_of().ok_or_else(|| stranger(caller.who.to_string()))?;
     if caller.hops >= MOST_HOPS {

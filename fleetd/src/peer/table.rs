@@ -53,6 +53,7 @@ pub static TABLE: &[Rule] = &[
     rule("PATCH", "/v1/machines/{id}", ADMIN),
     rule("DELETE", "/v1/machines/{id}", ADMIN),
     rule("GET", "/v1/fleet", VIEW),
+    rule("PATCH", "/v1/fleet", ADMIN),
     rule("POST", "/v1/fleet/init", ADMIN),
     rule("POST", "/v1/fleet/join", ADMIN),
     rule("GET", "/v1/fleet/recovery", VIEW),
@@ -62,6 +63,13 @@ pub static TABLE: &[Rule] = &[
     rule("GET", "/v1/tokens", ADMIN),
     rule("POST", "/v1/tokens", ADMIN),
     rule("DELETE", "/v1/tokens/{id}", ADMIN),
+    rule("GET", "/v1/users", ADMIN),
+    rule("POST", "/v1/users", ADMIN),
+    rule("DELETE", "/v1/users/{name}", ADMIN),
+    // Of itself only: its handler looks.
+    rule("POST", "/v1/users/{name}/renew", VIEW),
+    // Whom the bytes are for looks who sends them.
+    rule("POST", "/v1/relay/{id}", VIEW),
     rule("GET", "/v1/events", VIEW),
     rule("GET", "/v1/units", VIEW),
     rule("GET", "/v1/units/{name}", VIEW),

@@ -4,6 +4,7 @@ use super::{Blocking, TableFlags};
 use crate::secret::Secret;
 use crate::text;
 use clap::{Args, Subcommand};
+use fleetd_api::UserRole;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -31,6 +32,38 @@ pub(crate) struct Fleet {
     /// Whole ids
     #[arg(short = 'l', long)]
     pub full: bool,
+    #[command(subcommand)]
+    pub command: Option<FleetCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FleetCommand {
+    /// Change a rule of the fleet
+    #[command(after_help = "\
+Example: fleetctl fleet set hosts-may=view
+  hosts-may    what root of a host that is no voter may: view, operate, admin [at first: admin]")]
+    Set {
+        #[arg(required = true, value_name = "RULE=VALUE", value_parser = Setting::read)]
+        settings: Vec<Setting>,
+    },
+}
+
+/// A rule and what it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    HostsMay(UserRole),
+}
+
+impl Setting {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some(("hosts-may", "view")) => Ok(Self::HostsMay(UserRole::View)),
+            Some(("hosts-may", "operate")) => Ok(Self::HostsMay(UserRole::Operate)),
+            Some(("hosts-may", "admin")) => Ok(Self::HostsMay(UserRole::Admin)),
+            Some(("hosts-may", _)) => Err("hosts may `view`, `operate` or `admin`".to_owned()),
+            _ => Err("it takes hosts-may=view, hosts-may=operate or hosts-may=admin".to_owned()),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -3,12 +3,13 @@
 use super::follow::RETRY;
 use super::poll::{End, Poll, Waits};
 use super::{Context, print, print_json};
-use crate::cli::{Fleet as Show, Init as InitFlags, Join as JoinFlags};
+use crate::cli::{Fleet as Show, FleetCommand, Init as InitFlags, Join as JoinFlags, Setting};
 use crate::client::json;
 use crate::failure::{Failure, exit};
 use crate::table::View;
+use crate::user_file::word;
 use crate::{secret, text};
-use fleetd_api::{Fleet, GENERATION, Init, Join};
+use fleetd_api::{ChangeFleet, Fleet, GENERATION, Init, Join};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -119,6 +120,9 @@ fn gave_up(waits: &[Waits], away: Option<Failure>) -> Failure {
 }
 
 pub(super) async fn show(context: &Context, flags: &Show) -> Result<u8, Failure> {
+    if let Some(FleetCommand::Set { settings }) = &flags.command {
+        return set(context, settings).await;
+    }
     let fleet = context.fleet().await?;
     if context.json {
         print_json(&fleet)?;
@@ -140,6 +144,20 @@ pub(super) async fn show(context: &Context, flags: &Show) -> Result<u8, Failure>
     Ok(0)
 }
 
+async fn set(context: &Context, settings: &[Setting]) -> Result<u8, Failure> {
+    let mut change = ChangeFleet::default();
+    for setting in settings {
+        match setting {
+            Setting::HostsMay(role) => change.hosts_may = Some(*role),
+        }
+    }
+    let _: serde_json::Value = context.client.patch("/v1/fleet", &change).await?;
+    if context.json {
+        print_json(&change)?;
+    }
+    Ok(0)
+}
+
 fn page(fleet: &Fleet, view: &View) -> String {
     let short = |id: &String| view.short(id, 8, "");
     let mut out = String::new();
@@ -153,6 +171,7 @@ fn page(fleet: &Fleet, view: &View) -> String {
     line("Address", fleet.address.clone());
     line("Leader", fleet.leader.as_ref().map(short));
     line("Voters", Some(fleet.voters.iter().map(short).collect::<Vec<_>>().join(", ")));
+    line("Hosts may", fleet.hosts_may.map(|role| word(role).to_owned()));
     line("Generation", Some(fleet.generation.to_string()));
     line("Index", Some((fleet.index % GENERATION).to_string()));
     out

@@ -150,7 +150,7 @@ fn body(mut receiver: mpsc::Receiver<io::Result<Bytes>>) -> Body {
     let pieces = stream::poll_fn(move |context| {
         receiver.poll_recv(context).map(|piece| piece.map(|bytes| bytes.map(Frame::data)))
     });
-    StreamBody::new(pieces).boxed()
+    Body::Stream(StreamBody::new(pieces).boxed())
 }
 
 fn here(context: &Context, image: &Image) -> Result<(), Failure> {

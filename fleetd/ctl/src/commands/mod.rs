@@ -24,12 +24,15 @@ mod status;
 mod stop;
 mod submit;
 mod token;
+mod user;
 mod version;
 mod why;
 
 use crate::cli::{Arguments, Command, Common};
 use crate::client::{self, Client};
 use crate::failure::Failure;
+use crate::remote::Remote;
+use crate::user_file::{self, UserFile};
 use crate::wait::Goal;
 use confirm::confirm;
 use fleetd_api::{DesiredState, Fleet, Machine, Unit};
@@ -40,58 +43,95 @@ use std::path::PathBuf;
 /// What every command has: the daemon, and how to print.
 pub(crate) struct Context {
     pub client: Client,
+    /// The user's file that is used, and where it is.
+    pub user: Option<(PathBuf, UserFile)>,
     pub json: bool,
 }
 
 /// Runs the command; the exit code, or why it failed.
 pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let socket = socket(&arguments.common)?;
-    let context = Context { client: Client::new(socket), json: arguments.common.json };
-    match arguments.command {
-        Command::Submit(flags) => submit::run(&context, &flags).await,
-        Command::Load(flags) => change::run(&context, &flags, DesiredState::Loaded).await,
-        Command::Start(flags) => change::run(&context, &flags, DesiredState::Launched).await,
-        Command::Stop(flags) => stop::run(&context, &flags, Goal::Stopped).await,
-        Command::Unload(flags) => stop::run(&context, &flags, Goal::Unloaded).await,
-        Command::Destroy(flags) => stop::run(&context, &flags, Goal::Destroyed).await,
-        Command::Restart(flags) => {
-            stop::run(&context, &flags, Goal::Restarted { old_pid: None }).await
-        }
-        Command::Status(flags) => status::run(&context, &flags).await,
-        Command::Cat(flags) => cat::run(&context, &flags).await,
-        Command::ListUnits(flags) => list_units::run(&context, &flags).await,
-        Command::ListUnitFiles(flags) => list_unit_files::run(&context, &flags).await,
-        Command::ListMachines(flags) => list_machines::run(&context, &flags).await,
-        Command::Scale(flags) => scale::run(&context, &flags).await,
-        Command::Why(flags) => why::run(&context, &flags).await,
-        Command::Cordon(flags) => machine::cordon(&context, &flags, true).await,
-        Command::Uncordon(flags) => machine::cordon(&context, &flags, false).await,
-        Command::Drain(flags) => drain::run(&context, &flags).await,
-        Command::Undrain(flags) => machine::undrain(&context, &flags).await,
-        Command::RemoveMachine(flags) => remove_machine::run(&context, &flags).await,
-        Command::SetMetadata(flags) => machine::set_metadata(&context, &flags).await,
-        Command::Logs(flags) => logs::run(&context, &flags).await,
-        Command::Exec(flags) => exec::run(&context, &flags).await,
-        Command::Image(command) => image::run(&context, &command).await,
-        Command::Init(flags) => fleet::init(&context, &flags).await,
-        Command::Join(flags) => fleet::join(&context, &flags).await,
-        Command::Fleet(flags) => fleet::show(&context, &flags).await,
-        Command::Recover(flags) => recover::run(&context, &flags).await,
-        Command::Backup(flags) => backup::backup(&context, &flags).await,
-        Command::Restore(flags) => backup::restore(&context, &flags).await,
-        Command::Token(command) => token::run(&context, &command).await,
-        Command::Playground(flags) => crate::playground::run(&flags, context.json),
-        Command::Version => version::run(&context).await,
+    let Arguments { common, command } = arguments;
+    match command {
+        // What asks nobody needs no file of a user either.
+        Command::Playground(flags) => crate::playground::run(&flags, common.json),
         Command::Completion { shell } => completion::run(shell),
+        command => ask(&context(&common)?, command).await,
     }
 }
 
-fn socket(common: &Common) -> Result<PathBuf, Failure> {
-    let named = common.socket.as_str();
+async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Submit(flags) => submit::run(context, &flags).await,
+        Command::Load(flags) => change::run(context, &flags, DesiredState::Loaded).await,
+        Command::Start(flags) => change::run(context, &flags, DesiredState::Launched).await,
+        Command::Stop(flags) => stop::run(context, &flags, Goal::Stopped).await,
+        Command::Unload(flags) => stop::run(context, &flags, Goal::Unloaded).await,
+        Command::Destroy(flags) => stop::run(context, &flags, Goal::Destroyed).await,
+        Command::Restart(flags) => {
+            stop::run(context, &flags, Goal::Restarted { old_pid: None }).await
+        }
+        Command::Status(flags) => status::run(context, &flags).await,
+        Command::Cat(flags) => cat::run(context, &flags).await,
+        Command::ListUnits(flags) => list_units::run(context, &flags).await,
+        Command::ListUnitFiles(flags) => list_unit_files::run(context, &flags).await,
+        Command::ListMachines(flags) => list_machines::run(context, &flags).await,
+        Command::Scale(flags) => scale::run(context, &flags).await,
+        Command::Why(flags) => why::run(context, &flags).await,
+        Command::Cordon(flags) => machine::cordon(context, &flags, true).await,
+        Command::Uncordon(flags) => machine::cordon(context, &flags, false).await,
+        Command::Drain(flags) => drain::run(context, &flags).await,
+        Command::Undrain(flags) => machine::undrain(context, &flags).await,
+        Command::RemoveMachine(flags) => remove_machine::run(context, &flags).await,
+        Command::SetMetadata(flags) => machine::set_metadata(context, &flags).await,
+        Command::Logs(flags) => logs::run(context, &flags).await,
+        Command::Exec(flags) => exec::run(context, &flags).await,
+        Command::Image(command) => image::run(context, &command).await,
+        Command::Init(flags) => fleet::init(context, &flags).await,
+        Command::Join(flags) => fleet::join(context, &flags).await,
+        Command::Fleet(flags) => fleet::show(context, &flags).await,
+        Command::Recover(flags) => recover::run(context, &flags).await,
+        Command::Backup(flags) => backup::backup(context, &flags).await,
+        Command::Restore(flags) => backup::restore(context, &flags).await,
+        Command::Token(command) => token::run(context, &command).await,
+        Command::User(command) => user::run(context, &command).await,
+        Command::Version => version::run(context).await,
+        Command::Playground(_) | Command::Completion { .. } => Ok(0),
+    }
+}
+
+/// Whom to ask: a fleetd by its socket, or a fleet by a user's file. Where neither is named, the
+/// host's own fleetd if there is one, else the fleet of the file in its usual place.
+fn context(common: &Common) -> Result<Context, Failure> {
+    let json = common.json;
+    let socket = PathBuf::from(fleetd_api::DEFAULT_SOCKET);
+    let named = common.fleet.clone().or_else(|| {
+        let usual = || user_file::usual_place().filter(|path| path.exists());
+        let wanted = common.host.is_some() || (common.socket.is_none() && !socket.exists());
+        usual().filter(|_| wanted)
+    });
+    match (named, &common.socket) {
+        (Some(path), _) => {
+            let file = UserFile::read(&path)?;
+            let remote = Remote::new(&file, &path, common.host.as_deref())?;
+            user_file::warn_of_end(&file);
+            let client = Client::remote(remote);
+            Ok(Context { client, user: Some((path, file)), json })
+        }
+        (None, _) if common.host.is_some() => {
+            Err(Failure::new("ask another host: no user's file is there")
+                .hint("--fleet FILE; fleetctl user add, on a host of the fleet, makes one"))
+        }
+        (None, None) => Ok(Context { client: Client::new(socket), user: None, json }),
+        (None, Some(named)) => Ok(Context { client: Client::new(path(named)?), user: None, json }),
+    }
+}
+
+fn path(named: &str) -> Result<PathBuf, Failure> {
     match named.strip_prefix("unix://") {
         Some(path) => Ok(path.into()),
         None if named.contains("://") => {
-            Err(Failure::new(format!("connect {named}: only unix:///PATH is there yet")))
+            let message = format!("connect {named}: it is neither a path nor unix:///PATH");
+            Err(Failure::new(message).hint("--fleet FILE asks over the network"))
         }
         None => Ok(named.into()),
     }

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::core::cluster::Seen;
     use crate::core::decided::fleet::{Fleet, Secret};
-    use crate::pki::tests::fixture;
+    use crate::pki::fixture;
     use std::sync::Arc;
 
     fn seen(alive: bool, lost: bool) -> Seen {
@@ -90,6 +90,8 @@ mod tests {
             signer_public: String::new(),
             voters: voters.iter().map(|id| MachineId(*id)).collect(),
             tokens: Default::default(),
+            users: Default::default(),
+            hosts_may: crate::pki::Role::Admin,
         };
         let mut decided = Decided { fleet: Some(Arc::new(fleet)), ..Decided::default() };
         let mut observed = Observed::default();

@@ -2,11 +2,12 @@
 //!
 //! None in a fleet of one. What every host needs of it is the [`View`], which comes with its set.
 
+use super::user::{self, User};
 use super::{Decided, Outcome, Refusal};
 use crate::core::machine_id::MachineId;
 use crate::pki::record::Record;
 use crate::pki::token::TokenId;
-use crate::pki::{Bundle, Fingerprint, FleetId, Revoked};
+use crate::pki::{Bundle, Fingerprint, FleetId, Revoked, Role, UserName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -41,6 +42,15 @@ pub struct Fleet {
     pub voters: BTreeSet<MachineId>,
     #[serde(default)]
     pub tokens: BTreeMap<TokenId, Record>,
+    #[serde(default)]
+    pub users: BTreeMap<UserName, User>,
+    #[serde(default = "unless_told_otherwise")]
+    pub hosts_may: Role,
+}
+
+/// What root of any host may: the admin's own shell is on one.
+fn unless_told_otherwise() -> Role {
+    Role::Admin
 }
 
 /// What each host of a fleet has to know of it.
@@ -55,6 +65,20 @@ pub struct View {
     pub signer: String,
     /// With their addresses.
     pub voters: BTreeMap<MachineId, String>,
+    /// What root of a host that is no voter may, and so whoever has such a host's key.
+    #[serde(default = "unless_told_otherwise")]
+    pub hosts_may: Role,
+}
+
+impl View {
+    /// What may be asked on the account of a host's own root. Voters are not held back: they have
+    /// the key of the authority, which makes admins.
+    pub fn may(&self, machine: MachineId) -> Role {
+        match self.voters.contains_key(&machine) {
+            true => Role::Admin,
+            false => self.hosts_may,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +99,17 @@ pub enum Command {
     Voters {
         voters: BTreeSet<MachineId>,
     },
+    User(user::Command),
+    /// What root of a host that is no voter may from now on.
+    HostsMay {
+        role: Role,
+    },
+}
+
+impl From<user::Command> for Command {
+    fn from(command: user::Command) -> Self {
+        Self::User(command)
+    }
 }
 
 pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome, Refusal> {
@@ -87,6 +122,7 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
     }
     let known = decided.fleet.clone().ok_or(Refusal::NoFleet)?;
     let mut fleet = known.as_ref().clone();
+    let mut outcome = Outcome::Changed;
     match command {
         Command::Found(_) => {}
         Command::Token(record) => {
@@ -104,12 +140,14 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
             }
         }
         Command::Voters { voters } => fleet.voters.clone_from(voters),
+        Command::User(command) => outcome = user::apply(&mut fleet, command)?,
+        Command::HostsMay { role } => fleet.hosts_may = *role,
     }
     if fleet == *known {
         return Ok(Outcome::Same);
     }
     decided.fleet = Some(Arc::new(fleet));
-    Ok(Outcome::Changed)
+    Ok(outcome)
 }
 
 /// The host is none of the fleet any more: nobody lets it in.
@@ -134,6 +172,7 @@ impl Decided {
             gossip_keys: fleet.gossip_keys.clone(),
             signer: fleet.signer_public.clone(),
             voters: fleet.voters.iter().filter_map(address).collect(),
+            hosts_may: fleet.hosts_may,
         })
     }
 }

@@ -9,6 +9,7 @@
 //! | [`unit`] | unit files and what is wanted of them |
 //! | [`machine`] | the hosts of the fleet, and what of them is decided |
 //! | [`place`] | which unit has its place on which host, since when and why |
+//! | [`user`] | who has a certificate of the fleet beside its hosts |
 //! | [`set`] | what one host is to run: a view |
 //! | [`image`], [`restore`] | all of it as one text, and how to come back to what one says |
 
@@ -19,6 +20,7 @@ pub mod place;
 pub mod restore;
 pub mod set;
 pub mod unit;
+pub mod user;
 
 pub use fleet::{Fleet, View};
 pub use machine::Machine;
@@ -27,8 +29,8 @@ pub use set::AssignmentSet;
 pub use unit::Entry;
 
 use crate::core::machine_id::MachineId;
-use crate::pki::FleetId;
 use crate::pki::token::TokenId;
+use crate::pki::{FleetId, UserName};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -148,6 +150,17 @@ pub enum Refusal {
         fleet: FleetId,
     },
     NoFleet,
+    /// Nobody of that name may get in.
+    UnknownUser {
+        name: UserName,
+    },
+    UserThere {
+        name: UserName,
+    },
+    ManyUsers,
+    ManyCertificates {
+        name: UserName,
+    },
     /// Something else was decided first.
     Newer {
         index: u64,
@@ -172,6 +185,20 @@ impl fmt::Display for Refusal {
             }
             Self::InFleet { fleet } => write!(f, "found a fleet: this host is in fleet {fleet}"),
             Self::NoFleet => f.write_str("find the fleet: this host is in none"),
+            Self::UnknownUser { name } => {
+                write!(f, "find user {name}: the fleet has none of that name, or it was revoked")
+            }
+            Self::UserThere { name } => {
+                write!(f, "add user {name}: one of that name is there, and may get in")
+            }
+            Self::ManyUsers => {
+                let most = user::MOST_USERS;
+                write!(f, "add a user: {most} are the most; expired ones go after 30 days")
+            }
+            Self::ManyCertificates { name } => {
+                let most = user::MOST_CERTIFICATES;
+                write!(f, "give user {name} a certificate: {most} that are valid are the most")
+            }
             Self::Newer { index } => {
                 write!(f, "decide: something else was decided first (it is at {index} now)")
             }

@@ -1,11 +1,11 @@
 //! Every caller on every route.
 
-use super::fixture::{host, machine, user};
-use crate::peer::access::guard;
+use super::fixture::{host, hosts_are_admins, machine, user};
+use crate::peer::access::{HostsMay, guard};
 use crate::peer::limits::Limits;
 use crate::peer::table::{Need, Rule, TABLE};
 use crate::peer::{Caller, Via};
-use crate::pki::tests::fixture as pki;
+use crate::pki::fixture as pki;
 use crate::pki::{Identity, Peer, Role};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -18,6 +18,10 @@ const ROLES: [Role; 3] = [Role::View, Role::Operate, Role::Admin];
 
 /// All routes of the table, each with who asks as its answer, and one that is not in it.
 fn router() -> Router {
+    router_where(hosts_are_admins())
+}
+
+fn router_where(hosts_may: HostsMay) -> Router {
     let answer = |Extension(caller): Extension<Caller>| async move { caller.who.to_string() };
     let mut router = Router::new();
     for rule in TABLE {
@@ -26,7 +30,7 @@ fn router() -> Router {
     }
     let new = axum::routing::get(|| async { "nobody asked whether this may be" });
     router = router.route("/v1/new", new).fallback(|| async { "the fallback" });
-    guard(router, &Limits::default())
+    guard(router, &Limits::default(), hosts_may)
 }
 
 fn peer(identity: Identity) -> Via {
@@ -67,7 +71,10 @@ fn callers() -> Vec<Asks> {
         asks("host for no name", host(), &[(FOR, "admin/")], nothing),
         asks("host for nobody", host(), &[(FOR, "")], nothing),
         asks("host for a host", host(), &[(FOR, "host/2")], nothing),
-        asks("host for two", host(), &[(FOR, "view/anna"), (FOR, "admin/anna")], nothing),
+        asks("host for a user with a certificate", host(), &[(FOR, "admin/anna")], nothing),
+        asks("host for no number", host(), &[(FOR, "admin/uid-")], nothing),
+        asks("host for a word", host(), &[(FOR, "admin/uid-root")], nothing),
+        asks("host for two", host(), &[(FOR, "view/uid-0"), (FOR, "admin/uid-0")], nothing),
         asks("host with odd hops", host(), &[("flotilla-hops", "-1")], nothing),
         asks("user with hops", anna(Role::Admin), &[("flotilla-hops", "0")], nothing),
         asks("user for itself", anna(Role::Admin), &[(FOR, "admin/anna")], nothing),
@@ -77,8 +84,13 @@ fn callers() -> Vec<Asks> {
     ];
     for role in ROLES {
         all.push(asks("user", anna(role), &[], (false, false, Some(role))));
-        let value = format!("{role}/anna");
-        all.push(asks("host for a user", host(), &[(FOR, &value)], (false, false, Some(role))));
+        let value = format!("{role}/uid-0");
+        all.push(asks(
+            "host for its own user",
+            host(),
+            &[(FOR, &value)],
+            (false, false, Some(role)),
+        ));
     }
     let unknown = Asks { what: "unknown".to_owned(), via: None, headers: Vec::new(), may: nothing };
     all.push(unknown);
@@ -119,6 +131,42 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
             assert_eq!(status, wanted, "{what:?}");
         }
     }
+}
+
+/// Host 2 may look, host 3 and this one more.
+fn some_may_look() -> HostsMay {
+    std::sync::Arc::new(|host| match host {
+        Some(host) if host == machine(2) => Role::View,
+        Some(_) => Role::Operate,
+        None => Role::Operate,
+    })
+}
+
+#[tokio::test]
+async fn a_host_that_claims_more_than_hosts_may_gets_what_they_may() {
+    let router = router_where(some_may_look());
+    let nothing = (false, false, None);
+    let by = |number, role: &str| {
+        asks(role, peer(host(number)), &[(FOR, &format!("{role}/uid-0"))], nothing)
+    };
+    let root = || asks("root", Via::Local { uid: 0 }, &[], nothing);
+    for (asks, method, path, wanted) in [
+        (by(2, "admin"), "GET", "/v1/units", 200),
+        (by(2, "admin"), "PUT", "/v1/units/a.container/desired", 403),
+        (by(2, "admin"), "POST", "/v1/users", 403),
+        (by(3, "admin"), "PUT", "/v1/units/a.container/desired", 200),
+        (by(3, "admin"), "PUT", "/v1/units/a.container", 403),
+        // What its socket has said is less than it might.
+        (by(3, "view"), "PUT", "/v1/units/a.container/desired", 403),
+        (root(), "PUT", "/v1/units/a.container/desired", 200),
+        (root(), "POST", "/v1/units/a.container/exec", 403),
+    ] {
+        let what = (asks.what.clone(), method, path);
+        assert_eq!(status(&router, &asks, method, path).await, wanted, "{what:?}");
+    }
+    // A user's own certificate is worth what it says, through whichever host.
+    let anna = asks("anna", peer(user("anna", Role::Admin)), &[], nothing);
+    assert_eq!(status(&router, &anna, "POST", "/v1/users").await, 200);
 }
 
 /// Spelled out, so that a changed table shows.

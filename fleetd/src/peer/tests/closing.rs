@@ -4,7 +4,7 @@ use super::fixture::*;
 use crate::peer::limits::Limits;
 use crate::peer::listen::listen_by;
 use crate::peer::{Client, upgrade};
-use crate::pki::tests::fixture as pki;
+use crate::pki::fixture as pki;
 use crate::pki::{Credentials, Revoked, Role};
 use axum::Router;
 use axum::body::Body;

@@ -3,7 +3,7 @@
 use super::fixture::*;
 use crate::peer::limits::Limits;
 use crate::peer::{Caller, Via};
-use crate::pki::tests::fixture as pki;
+use crate::pki::fixture as pki;
 use crate::pki::{Identity, Peer, Role, joining};
 use axum::routing::get as route;
 use axum::{Extension, Router};
@@ -144,6 +144,8 @@ async fn a_user_may_not_speak_for_others() {
     assert_eq!(problem.message, "read header flotilla-on-behalf-of: only a host may send it");
     let host = fleet.client(&host(2));
     let answer = host.request(machine(1), &server.at(), request("view/anna")).await.unwrap();
+    assert_eq!(answer.status(), 403);
+    let answer = host.request(machine(1), &server.at(), request("view/uid-0")).await.unwrap();
     assert_eq!(text(answer).await, "hello");
 }
 

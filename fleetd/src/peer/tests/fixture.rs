@@ -1,11 +1,11 @@
 //! A fleet with servers on 127.0.0.1, clients that speak raw HTTP, and a wire that can be cut.
 
-use crate::peer::access::guard_by;
+use crate::peer::access::{HostsMay, guard_by};
 use crate::peer::client::{Client, Limits as ClientLimits};
 use crate::peer::limits::Limits;
 use crate::peer::listen::{Listener, listen, serve};
 use crate::peer::table::{Body as BodyKind, Need, Rule};
-use crate::pki::tests::fixture as pki;
+use crate::pki::fixture as pki;
 use crate::pki::{Authority, Bundle, Credentials, Expected, Identity, Role, joining, tls};
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-pub(super) use crate::pki::tests::fixture::{host, machine, user};
+pub(super) use crate::pki::fixture::{host, machine, user};
 
 pub(super) struct Fleet {
     pub(super) authority: Authority,
@@ -50,7 +50,8 @@ impl Fleet {
     pub(super) async fn server_of(&self, number: u32, router: Router, limits: Limits) -> Server {
         let credentials = self.credentials(&host(number));
         let listener = listen("127.0.0.1:0", &credentials, limits.clone()).await.unwrap();
-        Server::start(listener, credentials, guard_by(&TABLE, router, &limits), join(&limits))
+        let router = guard_by(&TABLE, router, &limits, hosts_are_admins());
+        Server::start(listener, credentials, router, join(&limits))
     }
 }
 
@@ -65,7 +66,11 @@ pub(super) static TABLE: [Rule; 5] = [
 
 pub(super) fn join(limits: &Limits) -> Router {
     let read = axum::routing::post(|body: axum::body::Bytes| async move { body.len().to_string() });
-    guard_by(&TABLE, Router::new().route("/v1/join", read), limits)
+    guard_by(&TABLE, Router::new().route("/v1/join", read), limits, hosts_are_admins())
+}
+
+pub(super) fn hosts_are_admins() -> HostsMay {
+    Arc::new(|_| Role::Admin)
 }
 
 /// Anybody's greeting, on the routes of the table.

@@ -16,8 +16,14 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-fn anna() -> Identity {
-    user("anna", Role::Operate)
+/// A host that asks for one of its own users.
+fn asks() -> Identity {
+    host(3)
+}
+
+fn with_user(mut request: Request) -> Request {
+    request.headers_mut().insert("flotilla-on-behalf-of", "operate/uid-7".parse().unwrap());
+    request
 }
 
 /// Hands everything on from one host to another, which may be known later.
@@ -49,16 +55,16 @@ async fn the_other_host_knows_who_asks_and_nothing_of_the_connection() {
         format!("{} {} {} {}", caller.who, caller.hops, body.len(), names.join(","))
     };
     let (near, _far) = pair(&fleet, Router::new().route("/view", post(seen))).await;
-    let mut raw = near.connect(&fleet.credentials(&anna())).await;
+    let mut raw = near.connect(&fleet.credentials(&asks())).await;
     let answer = raw
         .ask(
-            "POST /view HTTP/1.1\r\nHost: a\r\nX-Kept: 1\r\nX-Dropped: 1\r\nKeep-Alive: 1\r\n\
+            "POST /view HTTP/1.1\r\nHost: a\r\nFlotilla-On-Behalf-Of: operate/uid-7\r\nX-Kept: 1\r\nX-Dropped: 1\r\nKeep-Alive: 1\r\n\
              TE: trailers\r\nConnection: x-dropped, keep-alive\r\nContent-Length: 3\r\n\r\nabc",
         )
         .await;
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
     let names = "content-length,flotilla-hops,flotilla-on-behalf-of,host,x-kept";
-    assert_eq!(body, format!("user anna (operate) by host {} 1 3 {names}", machine(1)));
+    assert_eq!(body, format!("user uid-7 (operate) by host {} 1 3 {names}", machine(1)));
 }
 
 #[tokio::test]
@@ -73,8 +79,8 @@ async fn a_stream_comes_through_as_it_is_made_and_ends_with_its_reader() {
         }))
     };
     let (near, _far) = pair(&fleet, Router::new().route("/view", route(events))).await;
-    let client = fleet.client(&anna());
-    let answer = client.request(machine(1), &near.at(), get("/view")).await.unwrap();
+    let client = fleet.client(&asks());
+    let answer = client.request(machine(1), &near.at(), with_user(get("/view"))).await.unwrap();
     let mut stream = answer.into_body().into_data_stream();
     for line in ["one\n", "two\n"] {
         lines.send(line).await.unwrap();
@@ -96,8 +102,8 @@ async fn an_upgrade_comes_through() {
         })
     };
     let (near, _far) = pair(&fleet, Router::new().route("/view", post(echo))).await;
-    let client = fleet.client(&anna());
-    let request = Request::post("/view").body(Body::empty()).unwrap();
+    let client = fleet.client(&asks());
+    let request = with_user(Request::post("/view").body(Body::empty()).unwrap());
     let mut stream = client.upgrade(machine(1), &near.at(), request, "echo").await.unwrap();
     for word in ["hello", "again"] {
         stream.write_all(word.as_bytes()).await.unwrap();
@@ -110,7 +116,7 @@ async fn an_upgrade_comes_through() {
     stream.shutdown().await.unwrap();
     assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0);
     // What the other host refuses is its answer.
-    let request = Request::post("/view").body(Body::empty()).unwrap();
+    let request = with_user(Request::post("/view").body(Body::empty()).unwrap());
     let error = client.upgrade(machine(1), &near.at(), request, "other").await.unwrap_err();
     assert!(error.to_string().ends_with("it has no Upgrade: echo"), "{error}");
 }
@@ -130,8 +136,8 @@ async fn a_loop_is_cut() {
     let one = gate(fleet.client(&host(1)), 2, Arc::new(Mutex::new(two.at())));
     let one = fleet.server(one, Limits::default()).await;
     *to_one.lock().unwrap() = one.at();
-    let client = Client::new(&fleet.credentials(&anna()), ClientLimits::default());
-    let answer = client.request(machine(1), &one.at(), get("/view")).await.unwrap();
+    let client = Client::new(&fleet.credentials(&asks()), ClientLimits::default());
+    let answer = client.request(machine(1), &one.at(), with_user(get("/view"))).await.unwrap();
     let (to, at) = (machine(1), one.address);
     assert_eq!(
         problem(answer).await,
@@ -145,8 +151,8 @@ async fn a_host_that_does_not_answer_is_named() {
     let (near, far) = pair(&fleet, greeting()).await;
     far.stop.cancel();
     far.task.await.unwrap();
-    let client = fleet.client(&anna());
-    let answer = client.request(machine(1), &near.at(), get("/view")).await.unwrap();
+    let client = fleet.client(&asks());
+    let answer = client.request(machine(1), &near.at(), with_user(get("/view"))).await.unwrap();
     let sentence = format!("connect to host {} at {}: connection refused", machine(2), far.address);
     assert_eq!(problem(answer).await, (503, sentence));
 }
@@ -156,5 +162,16 @@ async fn nothing_is_handed_on_for_nobody() {
     let fleet = Fleet::new();
     let error = forward(&fleet.client(&host(1)), machine(2), "127.0.0.1:1", get("/view")).await;
     let sentence = error.unwrap_err().to_string();
-    assert!(sentence.ends_with("somebody unknown asks, who is no user"), "{sentence}");
+    assert!(sentence.ends_with("somebody unknown asks, who has to ask it himself"), "{sentence}");
+}
+
+#[tokio::test]
+async fn nobody_shows_a_users_certificate_for_him() {
+    let fleet = Fleet::new();
+    let (near, _far) = pair(&fleet, greeting()).await;
+    let anna = fleet.client(&user("anna", Role::Admin));
+    let answer = anna.request(machine(1), &near.at(), get("/view")).await.unwrap();
+    let (status, sentence) = problem(answer).await;
+    assert_eq!(status, 403);
+    assert!(sentence.ends_with("user anna (admin) asks, who has to ask it himself"), "{sentence}");
 }

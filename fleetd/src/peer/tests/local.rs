@@ -1,6 +1,6 @@
 //! The unix socket: both ends are ours here.
 
-use super::fixture::{GET, TABLE, greeting};
+use super::fixture::{GET, TABLE, greeting, hosts_are_admins};
 use crate::peer::access::guard_by;
 use crate::peer::limits::Limits;
 use crate::peer::local::{admit, serve};
@@ -24,7 +24,7 @@ async fn who_is_let_in_is_an_admin_and_speaks_for_nobody_else() {
     let path = std::env::temp_dir().join(format!("flotilla-peer-{}.sock", std::process::id()));
     let listener = UnixListener::bind(&path).unwrap();
     let (limits, stop) = (Limits::default(), CancellationToken::new());
-    let router = guard_by(&TABLE, greeting(), &limits);
+    let router = guard_by(&TABLE, greeting(), &limits, hosts_are_admins());
     let server = tokio::spawn(serve(listener, None, router, limits, stop.clone()));
     let ask = async |text: String| {
         let mut stream = UnixStream::connect(&path).await.unwrap();

@@ -84,7 +84,7 @@ impl Member {
             counted.fetch_add(usize::from(piece), Ordering::Relaxed);
             next.run(request)
         };
-        let routes = guard(router(seat).layer(from_fn(count)), &limits);
+        let routes = guard(router(seat).layer(from_fn(count)), &limits, hosts_are_admins());
         let server = Server::start(listener, credentials, routes, Router::new());
         Self { number, node, server, decided, pieces }
     }

@@ -5,8 +5,8 @@ use super::expected::Expected;
 use crate::core::decided::fleet::{self, Fleet, Secret};
 use crate::core::decided::{Command, Decided, Outcome, Refusal, machine};
 use crate::core::machine_id::MachineId;
+use crate::pki::fixture;
 use crate::pki::signed::Signer;
-use crate::pki::tests::fixture;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
@@ -50,6 +50,8 @@ fn founded() -> &'static Fleet {
             signer_public,
             voters: Default::default(),
             tokens: Default::default(),
+            users: Default::default(),
+            hosts_may: crate::pki::Role::Admin,
         }
     })
 }

@@ -1,8 +1,8 @@
-use super::fixture::*;
-use crate::pki::Authority;
-use crate::pki::Expected;
-use crate::pki::revoked::Revoked;
-use crate::pki::rotation::{HostTrust, Step, step};
+use crate::Authority;
+use crate::Expected;
+use crate::fixture::*;
+use crate::revoked::Revoked;
+use crate::rotation::{HostTrust, Step, step};
 
 #[test]
 fn a_rotation_leaves_no_moment_without_trust_and_no_open_connection_behind() {
@@ -50,8 +50,8 @@ fn a_renewed_certificate_is_shown_from_the_next_connection_on() {
     let two = credentials(&trusts, own(&authority, &host(2)));
     let serial = |wire: &Wire| two.client(&wire.server).unwrap().serial;
     // One configuration for both connections: it is made once in a daemon.
-    let client = crate::pki::tls::client(&one, Expected::AnyHost).unwrap();
-    let server = crate::pki::tls::server(&two, Expected::AnyHost).unwrap();
+    let client = crate::tls::client(&one, Expected::AnyHost).unwrap();
+    let server = crate::tls::server(&two, Expected::AnyHost).unwrap();
     let mut first = connect(client.clone(), server.clone());
     one.replace_own(own(&authority, &host(1)));
     let mut second = connect(client, server);

@@ -5,7 +5,7 @@
 //! spelling, while a query can repeat a key, change the order and escape letters, and each of these
 //! is a way for two readers of one certificate to see two people in it.
 
-pub use crate::core::machine_id::MachineId;
+pub use crate::machine_id::MachineId;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

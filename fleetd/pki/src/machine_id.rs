@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for MachineId {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fixture"))]
 impl From<u64> for MachineId {
     fn from(number: u64) -> Self {
         Self(number.into())

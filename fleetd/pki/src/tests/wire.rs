@@ -1,11 +1,11 @@
 //! Every refusal, at both ends of a connection.
 
-use super::fixture::*;
-use crate::pki::authority::HOST_VALID;
-use crate::pki::name::Role;
-use crate::pki::refusal::Side;
-use crate::pki::revoked::Revoked;
-use crate::pki::{Authority, Bundle, Expected, Own, tls};
+use crate::authority::HOST_VALID;
+use crate::fixture::*;
+use crate::name::Role;
+use crate::refusal::Side;
+use crate::revoked::Revoked;
+use crate::{Authority, Bundle, Expected, Own, tls};
 use rcgen::SanType;
 use rustls::ClientConfig;
 
@@ -142,8 +142,8 @@ fn a_users_certificate_that_may_serve_is_still_no_hosts() {
 #[test]
 fn a_certificate_without_a_purpose_is_refused() {
     let authority = fleet();
-    let key = crate::pki::Key::generate().unwrap();
-    let signer = crate::pki::Key::read(authority.key_pem()).unwrap().0;
+    let key = crate::Key::generate().unwrap();
+    let signer = crate::Key::read(authority.key_pem()).unwrap().0;
     let issuer = rcgen::Issuer::from_ca_cert_der(authority.certificate(), signer).unwrap();
     let mut params = forged_params(vec![uri(&host(2).uri(authority.fleet()))]);
     params.extended_key_usages.clear();
@@ -155,7 +155,7 @@ fn a_certificate_without_a_purpose_is_refused() {
 #[test]
 fn the_authority_itself_is_no_host() {
     let authority = fleet();
-    let key = crate::pki::Key::read(authority.key_pem()).unwrap();
+    let key = crate::Key::read(authority.key_pem()).unwrap();
     let bad = Own::new(authority.certificate().clone(), &key).unwrap();
     is_refused(&authority, &bad, "is not valid", "does not take");
 }
@@ -164,12 +164,12 @@ fn the_authority_itself_is_no_host() {
 fn a_certificate_that_a_host_signed_is_refused() {
     let authority = fleet();
     // A host that plays the authority: its own certificate in the chain does not help.
-    let key = crate::pki::Key::generate().unwrap();
-    let csr = crate::pki::Request::make(&key, None).unwrap();
-    let request = crate::pki::Request::read(&csr).unwrap();
+    let key = crate::Key::generate().unwrap();
+    let csr = crate::Request::make(&key, None).unwrap();
+    let request = crate::Request::read(&csr).unwrap();
     let issued = authority.issue(&request, &host(2), HOST_VALID, now()).unwrap();
     let issuer = rcgen::Issuer::from_ca_cert_der(&issued.certificate, key.0).unwrap();
-    let leaf = crate::pki::Key::generate().unwrap();
+    let leaf = crate::Key::generate().unwrap();
     let params = forged_params(vec![uri(&host(3).uri(authority.fleet()))]);
     let made = params.signed_by(&leaf.0, &issuer).unwrap();
     let bad = Own::new(made.der().clone(), &leaf).unwrap();

@@ -1,19 +1,19 @@
-use super::fixture::*;
-use crate::pki::authority::{AUTHORITY_VALID, HOST_VALID, USER_VALID_MOST};
-use crate::pki::certificate::{CLOCK_SKEW, Serial, Validity, from_pem};
-use crate::pki::name::Role;
-use crate::pki::refusal::Side;
-use crate::pki::revoked::Revoked;
-use crate::pki::{Authority, Bundle, Key, Own, Request, Trust};
+use crate::authority::{AUTHORITY_VALID, HOST_VALID, USER_VALID_MOST};
+use crate::certificate::{CLOCK_SKEW, Serial, Validity, from_pem};
+use crate::fixture::*;
+use crate::name::Role;
+use crate::refusal::Side;
+use crate::revoked::Revoked;
+use crate::{Authority, Bundle, Key, Own, Request, Trust};
 use rcgen::{CertificateParams, IsCa, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 use rustls::pki_types::UnixTime;
 use std::collections::BTreeSet;
 
 fn pem_of(request: &rcgen::CertificateSigningRequest) -> String {
-    crate::pki::pem::encode("CERTIFICATE REQUEST", request.der())
+    crate::pem::encode("CERTIFICATE REQUEST", request.der())
 }
 
-fn sentence<T: std::fmt::Debug>(result: Result<T, crate::pki::Error>) -> String {
+fn sentence<T: std::fmt::Debug>(result: Result<T, crate::Error>) -> String {
     result.unwrap_err().to_string()
 }
 
@@ -164,11 +164,11 @@ fn a_request_that_somebody_changed_is_refused() {
     let csr =
         Request::make(&Key::generate().unwrap(), Some(&host(1).uri(fleet().fleet()))).unwrap();
     let der: rustls::pki_types::CertificateSigningRequestDer<'_> =
-        crate::pki::pem::decode_one(&csr).unwrap();
+        crate::pem::decode_one(&csr).unwrap();
     let mut bytes = der.to_vec();
     let at = bytes.windows(5).position(|five| five == b"host/").unwrap();
     bytes[at + 10] = b'7';
-    let error = sentence(Request::read(&crate::pki::pem::encode("CERTIFICATE REQUEST", &bytes)));
+    let error = sentence(Request::read(&crate::pem::encode("CERTIFICATE REQUEST", &bytes)));
     assert_eq!(error, "read a certificate request: its signature is not of its key");
 }
 
@@ -192,7 +192,7 @@ fn text_that_is_no_certificate_key_or_request_gets_one_clear_sentence() {
     let error = sentence(Request::read(&letters));
     assert!(error.ends_with("is not base64"), "{error}");
     assert!(sentence(Key::read(&pem)).starts_with("read a private key: there is none in it"));
-    let wrong = crate::pki::pem::encode("PRIVATE KEY", b"\x30\x00");
+    let wrong = crate::pem::encode("PRIVATE KEY", b"\x30\x00");
     assert!(sentence(Key::read(&wrong)).ends_with("of the curve P-256"));
     let host = certificate(&own(&authority, &host(1)));
     let error = sentence(Bundle::new(vec![host]));
@@ -255,9 +255,9 @@ fn no_damage_to_a_request_or_an_authority_panics_its_reader() {
             for value in [0, 0x7f, 0x80, 0xff, good[at] ^ 1] {
                 let mut bytes = good.clone();
                 bytes[at] = value;
-                let text = crate::pki::pem::encode(label, &bytes);
+                let text = crate::pem::encode(label, &bytes);
                 let _ = (Request::read(&text), Bundle::read(&text));
-                let text = crate::pki::pem::encode(label, &good[..at]);
+                let text = crate::pem::encode(label, &good[..at]);
                 assert!(Request::read(&text).is_err() && Bundle::read(&text).is_err());
             }
         }

@@ -1,7 +1,7 @@
-use super::fixture::*;
-use crate::pki::record::{Accepted, Record, check};
-use crate::pki::token::Token;
-use crate::pki::{Fingerprint, Key};
+use crate::fixture::*;
+use crate::record::{Accepted, Record, check};
+use crate::token::Token;
+use crate::{Fingerprint, Key};
 use proptest::prelude::*;
 
 fn key() -> Fingerprint {
@@ -136,7 +136,7 @@ fn a_wrong_secret_is_told_from_an_unknown_token_by_nobody() {
         let (a, b): (Vec<_>, Vec<_>) = (a.split('-').collect(), b.split('-').collect());
         let body = format!("flt1-{}-{}-{}", a[1], b[2], a[3]);
         let hash = <sha2::Sha256 as sha2::Digest>::digest(&body);
-        let check = crate::pki::key::base32(&hash);
+        let check = crate::key::base32(&hash);
         format!("{body}-{}", &check[..6]).parse::<Token>().unwrap()
     };
     let mut record = Record::new(&token, 60, None, 1000);

@@ -1,9 +1,9 @@
-use super::fixture::*;
-use crate::pki::authority::HOST_VALID;
-use crate::pki::join::{Answer, JoinRequest, Known, MachineFacts, admit};
-use crate::pki::record::{Accepted, Record};
-use crate::pki::revoked::Revoked;
-use crate::pki::{Authority, Expected, Fingerprint, Key, Request, Token, Trust, joining, tls};
+use crate::authority::HOST_VALID;
+use crate::fixture::*;
+use crate::join::{Answer, JoinRequest, Known, MachineFacts, admit};
+use crate::record::{Accepted, Record};
+use crate::revoked::Revoked;
+use crate::{Authority, Expected, Fingerprint, Key, Request, Token, Trust, joining, tls};
 use rustls::pki_types::UnixTime;
 
 struct Joining {
@@ -72,7 +72,7 @@ fn who_joins_says_nothing_to_another_fleet_or_to_who_stands_between() {
     let between = credentials(&bundle(&[&authority]), own(&imitation, &host(1)));
     let of_other = credentials(&bundle(&[&other]), own(&other, &host(1)));
     let copied = credentials(&bundle(&[&imitation]), own(&imitation, &host(1)));
-    let user = user("anna", crate::pki::Role::Admin);
+    let user = user("anna", crate::Role::Admin);
     let of_user = credentials(&bundle(&[&authority]), own(&authority, &user));
     for (server, says) in [
         (between, "of no authority"),

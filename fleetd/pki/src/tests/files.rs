@@ -1,4 +1,4 @@
-use crate::pki::files::{read_private, write_private};
+use crate::files::{read_private, write_private};
 use std::os::unix::fs::PermissionsExt;
 
 /// A directory that goes with the test.

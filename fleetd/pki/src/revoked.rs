@@ -44,6 +44,10 @@ impl Revoked {
         self.hosts.contains(machine)
     }
 
+    pub fn has_user(&self, name: &UserName) -> bool {
+        self.users.contains(name)
+    }
+
     pub fn has(&self, identity: &Identity, serial: &Serial) -> bool {
         let named = match identity {
             Identity::Host(machine) => self.hosts.contains(machine),

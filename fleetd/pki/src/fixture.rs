@@ -1,50 +1,52 @@
-//! Fleets, certificates that the authority would never make, and a wire in memory.
+//! For tests: fleets, certificates that the authority would never make, and a wire in memory.
 
-use crate::pki::authority::{HOST_VALID, new_fleet_id};
-use crate::pki::credentials::{Credentials, Own};
-use crate::pki::name::{Identity, MachineId, Role};
-use crate::pki::refusal::explain_tls;
-use crate::pki::revoked::Revoked;
-use crate::pki::{Authority, Bundle, Expected, Key, Request, tls};
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crate::authority::{HOST_VALID, new_fleet_id};
+use crate::credentials::{Credentials, Own};
+use crate::name::{Identity, MachineId, Role};
+use crate::refusal::explain_tls;
+use crate::revoked::Revoked;
+use crate::{Authority, Bundle, Expected, Key, Request, tls};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-pub(crate) const DAY: u64 = 24 * 3600;
+pub const DAY: u64 = 24 * 3600;
 
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     UnixTime::now().as_secs()
 }
 
 /// The n-th of the machines.
-pub(crate) fn machine(n: u32) -> MachineId {
+pub fn machine(n: u32) -> MachineId {
     format!("{n:032x}").parse().unwrap()
 }
 
-pub(crate) fn host(n: u32) -> Identity {
+pub fn host(n: u32) -> Identity {
     Identity::Host(machine(n))
 }
 
-pub(crate) fn user(name: &str, role: Role) -> Identity {
+pub fn user(name: &str, role: Role) -> Identity {
     Identity::user(name.parse().unwrap(), role)
 }
 
-pub(crate) fn fleet() -> Authority {
+pub fn fleet() -> Authority {
     Authority::create(&new_fleet_id().unwrap(), now()).unwrap()
 }
 
-pub(crate) fn bundle(authorities: &[&Authority]) -> Bundle {
+pub fn bundle(authorities: &[&Authority]) -> Bundle {
     Bundle::new(authorities.iter().map(|authority| authority.certificate().clone()).collect())
         .unwrap()
 }
 
-pub(crate) fn own(authority: &Authority, identity: &Identity) -> Own {
+pub fn own(authority: &Authority, identity: &Identity) -> Own {
     issued_at(authority, identity, now())
 }
 
-pub(crate) fn issued_at(authority: &Authority, identity: &Identity, now: u64) -> Own {
+pub fn issued_at(authority: &Authority, identity: &Identity, now: u64) -> Own {
     let key = Key::generate().unwrap();
     let csr = Request::make(&key, Some(&identity.uri(authority.fleet()))).unwrap();
     let request = Request::read(&csr).unwrap();
@@ -53,7 +55,7 @@ pub(crate) fn issued_at(authority: &Authority, identity: &Identity, now: u64) ->
 }
 
 /// A certificate of the authority's key that says what it would never say.
-pub(crate) fn forged(authority: &Authority, names: Vec<SanType>) -> Own {
+pub fn forged(authority: &Authority, names: Vec<SanType>) -> Own {
     let key = Key::generate().unwrap();
     let signer = Key::read(authority.key_pem()).unwrap().0;
     let issuer = Issuer::from_ca_cert_der(authority.certificate(), signer).unwrap();
@@ -61,7 +63,7 @@ pub(crate) fn forged(authority: &Authority, names: Vec<SanType>) -> Own {
     Own::new(certificate.der().clone(), &key).unwrap()
 }
 
-pub(crate) fn forged_params(names: Vec<SanType>) -> CertificateParams {
+pub fn forged_params(names: Vec<SanType>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.subject_alt_names = names;
     params.extended_key_usages =
@@ -69,33 +71,33 @@ pub(crate) fn forged_params(names: Vec<SanType>) -> CertificateParams {
     params
 }
 
-pub(crate) fn uri(text: &str) -> SanType {
+pub fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
-pub(crate) fn key_pair(algorithm: &'static rcgen::SignatureAlgorithm) -> KeyPair {
+pub fn key_pair(algorithm: &'static rcgen::SignatureAlgorithm) -> KeyPair {
     KeyPair::generate_for(algorithm).unwrap()
 }
 
-pub(crate) fn certificate(own: &Own) -> CertificateDer<'static> {
+pub fn certificate(own: &Own) -> CertificateDer<'static> {
     own.certificate().unwrap().clone()
 }
 
 /// Somebody who trusts a fleet and shows something.
-pub(crate) fn credentials(trusts: &Bundle, shows: Own) -> Arc<Credentials> {
+pub fn credentials(trusts: &Bundle, shows: Own) -> Arc<Credentials> {
     Arc::new(Credentials::new(trusts.clone(), Revoked::default(), shows))
 }
 
 /// Both ends of a connection, with what they failed of.
-pub(crate) struct Wire {
-    pub(crate) client: ClientConnection,
-    pub(crate) server: ServerConnection,
-    pub(crate) client_error: Option<rustls::Error>,
-    pub(crate) server_error: Option<rustls::Error>,
+pub struct Wire {
+    pub client: ClientConnection,
+    pub server: ServerConnection,
+    pub client_error: Option<rustls::Error>,
+    pub server_error: Option<rustls::Error>,
 }
 
 /// Connects, and exchanges until neither end has anything to say.
-pub(crate) fn connect(client: ClientConfig, server: ServerConfig) -> Wire {
+pub fn connect(client: ClientConfig, server: ServerConfig) -> Wire {
     let mut wire = Wire {
         client: ClientConnection::new(Arc::new(client), tls::server_name()).unwrap(),
         server: ServerConnection::new(Arc::new(server)).unwrap(),
@@ -107,7 +109,7 @@ pub(crate) fn connect(client: ClientConfig, server: ServerConfig) -> Wire {
 }
 
 /// A client and a server of the fleet.
-pub(crate) fn mutual(
+pub fn mutual(
     client: &Arc<Credentials>,
     wants: Expected,
     server: &Arc<Credentials>,
@@ -117,7 +119,7 @@ pub(crate) fn mutual(
 }
 
 impl Wire {
-    pub(crate) fn run(&mut self) {
+    pub fn run(&mut self) {
         loop {
             let mut sent = Vec::new();
             while self.client.wants_write() {
@@ -146,7 +148,7 @@ impl Wire {
     }
 
     /// Whether a word passes in both directions.
-    pub(crate) fn is_open(&mut self) -> bool {
+    pub fn is_open(&mut self) -> bool {
         if self.client_error.is_some() || self.server_error.is_some() {
             return false;
         }
@@ -159,7 +161,7 @@ impl Wire {
     }
 
     /// What the client and the server say of the end.
-    pub(crate) fn sentences(&self) -> (String, String) {
+    pub fn sentences(&self) -> (String, String) {
         let say = |error: &Option<rustls::Error>| error.as_ref().map_or(String::new(), explain_tls);
         (say(&self.client_error), say(&self.server_error))
     }

@@ -122,7 +122,7 @@ macro_rules! only_tls13 {
             _: &rustls::pki_types::CertificateDer<'_>,
             _: &rustls::DigitallySignedStruct,
         ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-            Err($crate::pki::tls::no_tls12())
+            Err($crate::tls::no_tls12())
         }
 
         fn verify_tls13_signature(
@@ -131,12 +131,12 @@ macro_rules! only_tls13 {
             certificate: &rustls::pki_types::CertificateDer<'_>,
             signature: &rustls::DigitallySignedStruct,
         ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-            let known = &$crate::pki::tls::SIGNATURES;
+            let known = &$crate::tls::SIGNATURES;
             rustls::crypto::verify_tls13_signature(message, certificate, signature, known)
         }
 
         fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-            $crate::pki::tls::SIGNATURES.supported_schemes()
+            $crate::tls::SIGNATURES.supported_schemes()
         }
     };
 }

@@ -2,7 +2,6 @@
 
 mod certificates;
 mod files;
-pub(crate) mod fixture;
 mod joining;
 mod names;
 mod rotation;

@@ -1,5 +1,5 @@
-use super::fixture::*;
-use crate::pki::name::{FleetId, Identity, MachineId, Role, UserName};
+use crate::fixture::*;
+use crate::name::{FleetId, Identity, MachineId, Role, UserName};
 use proptest::prelude::*;
 
 const FLEET: &str = "00112233445566778899aabbccddeeff";

@@ -13,6 +13,7 @@
 //! | [`signed`] | documents that the fleet signs |
 //! | [`rotation`] | from one authority to the next |
 //! | [`key`], [`certificate`], [`files`] | keys, their fingerprints, times, and the disk |
+//! | [`machine_id`], [`sentence`] | the name of a host; errors as the end of a sentence |
 //!
 //! It opens no socket, and the time is an argument where it is not in the
 //! middle of a handshake. `docs/pki.md` has what is trusted and why.
@@ -26,6 +27,7 @@ pub mod files;
 pub mod join;
 pub mod joining;
 pub mod key;
+pub mod machine_id;
 pub mod name;
 mod pem;
 pub mod record;
@@ -33,6 +35,7 @@ pub mod refusal;
 pub mod request;
 pub mod revoked;
 pub mod rotation;
+pub mod sentence;
 pub mod signed;
 pub mod tls;
 pub mod token;
@@ -50,5 +53,7 @@ pub use revoked::Revoked;
 pub use token::Token;
 pub use trust::{Expected, Peer, Trust};
 
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
