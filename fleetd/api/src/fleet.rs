@@ -12,6 +12,7 @@ pub const GENERATION: u64 = 1 << 40;
 
 /// How this host is in a fleet: `GET /v1/fleet`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fleet {
     /// 32 hex digits; none: this host is a fleet of its own.
     pub id: Option<String>,
@@ -33,6 +34,7 @@ pub struct Fleet {
 
 /// What is to change about the fleet: `PATCH /v1/fleet`. What is missing stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeFleet {
     pub hosts_may: Option<UserRole>,
@@ -40,6 +42,7 @@ pub struct ChangeFleet {
 
 /// Makes a fleet of this host, which others can join: `POST /v1/fleet/init`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Init {
     /// `ADDRESS` or `ADDRESS:PORT` where the others will reach this host.
@@ -48,6 +51,7 @@ pub struct Init {
 
 /// Makes this host one of a fleet: `POST /v1/fleet/join`. Answered when it is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Join {
     /// `ADDRESS` or `ADDRESS:PORT` of any host of the fleet.
@@ -60,6 +64,7 @@ pub struct Join {
 
 /// Makes a token: `POST /v1/tokens`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CreateToken {
     /// Seconds; none: an hour.
@@ -70,6 +75,7 @@ pub struct CreateToken {
 
 /// The only time that the secret is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewToken {
     pub token: String,
     pub record: Token,
@@ -77,6 +83,7 @@ pub struct NewToken {
 
 /// What is kept of a token: `GET /v1/tokens`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Token {
     pub id: String,
     /// Seconds since the Unix epoch.

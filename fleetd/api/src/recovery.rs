@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How this host would go on alone, and what is lost then: `GET /v1/fleet/recovery`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Recovery {
     /// The host that answers.
     pub machine: String,
@@ -23,6 +24,7 @@ pub struct Recovery {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Voter {
     pub machine: String,
     /// `ADDRESS:PORT`
@@ -34,6 +36,7 @@ pub struct Voter {
 
 /// A host that has obeyed more than a database knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ahead {
     pub machine: String,
     pub generation: u64,
@@ -41,12 +44,14 @@ pub struct Ahead {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stray {
     pub unit: String,
     pub machine: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refused {
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +60,7 @@ pub struct Refused {
 
 /// Goes on: `POST /v1/fleet/recovery`. Refused if something has changed since these were told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Recover {
     pub generation: u64,
@@ -64,6 +70,7 @@ pub struct Recover {
 /// Everything that is decided: `GET /v1/fleet/backup`, and the body of `POST /v1/fleet/restore`.
 /// It has the keys of the fleet in it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Backup {
     /// [`BACKUP_VERSION`] of the fleetd that made it.
     pub flotilla_backup: u32,
@@ -84,6 +91,7 @@ pub const BACKUP_VERSION: u32 = 1;
 
 /// What a restore does, or would do with `?plan=true`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Restored {
     /// Of the newest decision, when it was worked out: `?index=` of the restore that is to do just
     /// this.
