@@ -7,6 +7,7 @@ use super::place::{Place, write_whole};
 use crate::consensus::Consensus;
 use crate::core::decided::AssignmentSet;
 use crate::core::machine_id::MachineId;
+use crate::core::obey;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -42,7 +43,7 @@ impl Assignments {
 
     /// Takes over a set if it is newer.
     pub fn offer(&self, set: AssignmentSet) {
-        if set.index <= self.current.borrow().index {
+        if !obey::is_newer(&set, &self.current.borrow()) {
             return;
         }
         let written = serde_json::to_vec(&set).map_err(|e| e.to_string());
@@ -52,7 +53,7 @@ impl Assignments {
         }
         let set = Arc::new(set);
         self.current.send_if_modified(|current| {
-            let newer = set.index > current.index;
+            let newer = obey::is_newer(&set, current);
             if newer {
                 *current = Arc::clone(&set);
             }

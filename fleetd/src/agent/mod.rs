@@ -38,6 +38,7 @@ pub mod task;
 pub mod unit;
 
 use crate::core::decided::{AssignmentSet, Entry};
+use crate::core::obey::{self, Wish};
 use crate::core::oci::image::ImageConfig;
 use crate::core::reconcile::{Action, Seen};
 use crate::core::restart::micros;
@@ -157,9 +158,10 @@ impl Agent {
     }
 
     fn changed(&mut self, before: &AssignmentSet, after: &AssignmentSet) {
-        for (name, assigned) in &after.units {
-            if before.units.get(name) != Some(assigned) {
-                let unit = self.units.entry(name.clone()).or_default();
+        let difference = obey::difference(before, after);
+        for name in difference.changed {
+            if let Some(assigned) = after.units.get(name) {
+                let unit = self.units.entry(name.to_owned()).or_default();
                 unit.leaves = None;
                 if unit.file.as_ref().is_none_or(|file| file.hash != assigned.entry.hash) {
                     unit.file = Some(File::read(name, &assigned.entry, &self.context.host));
@@ -167,11 +169,14 @@ impl Agent {
                 self.step(name, after);
             }
         }
-        for (name, assigned) in &before.units {
-            if !after.units.contains_key(name) {
-                self.leave(name, &assigned.entry, after);
-            }
+        for (name, last) in difference.left {
+            self.leave(name, last, after);
         }
+        // Runs of which the set before could say nothing.
+        let unknown = |unit: &Unit| unit.order().is_some_and(|order| order > before.index);
+        let unknown = self.units.iter().filter(|(_, unit)| unknown(unit));
+        let unknown: Vec<String> = unknown.map(|(name, _)| name.clone()).collect();
+        unknown.iter().for_each(|name| self.step(name, after));
     }
 
     /// The unit has its place elsewhere, or nowhere: what runs of it ends, then it is forgotten.
@@ -228,18 +233,11 @@ impl Agent {
     /// Decides about one unit and acts, until nothing is left to do at once.
     fn step(&mut self, name: &str, set: &AssignmentSet) {
         let Some(unit) = self.units.get_mut(name) else { return };
-        let assigned = set.units.get(name).map(|assigned| assigned.entry.clone());
-        let Some(entry) = assigned.or_else(|| unit.leaves.clone()) else {
-            // Not known: it is left alone, and cleared when it has ended by itself.
-            if let Some(run) = unit.run.as_mut()
-                && matches!(run.seen, Seen::Ended { .. } | Seen::StartFailed { .. })
-            {
-                run.seen = Seen::Clearing;
-                if let Some(record) = run.record.clone() {
-                    tokio::spawn(clear::clear(self.context.clone(), record.as_ref().clone()));
-                }
-            }
-            return;
+        let entry = match obey::wish(set, name, unit.order()) {
+            Wish::As(entry) => entry.clone(),
+            Wish::Ends => unit.leaves.get_or_insert_with(|| Arc::new(Entry::gone())).clone(),
+            // Absence of data never stops a container.
+            Wish::Unknown => return,
         };
         let seen = unit.run.as_ref().map_or(Seen::Nothing, |run| run.seen.clone());
         let mut life = std::mem::take(&mut unit.life);

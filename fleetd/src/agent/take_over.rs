@@ -5,7 +5,6 @@ use super::context::{Context, now};
 use super::place::write_whole;
 use super::unit::{File, Run, Unit};
 use super::{Agent, clear};
-use crate::core::decided::Entry;
 use crate::core::reconcile::{Life, Seen};
 use crate::core::run::RunId;
 use serde::{Deserialize, Serialize};
@@ -32,15 +31,7 @@ impl Agent {
             self.units.insert(name.clone(), unit);
         }
         for found in found {
-            let (unit, order) = (found.record.unit.clone(), found.record.order);
             self.adopt_run(found).await;
-            // A set that is newer than its start and does not have it says that it is to end.
-            if !set.units.contains_key(&unit)
-                && order <= set.index
-                && let Some(unit) = self.units.get_mut(&unit)
-            {
-                unit.leaves = Some(Arc::new(Entry::gone()));
-            }
         }
     }
 

@@ -120,6 +120,14 @@ impl Unit {
         }
     }
 
+    /// The decision that its run obeys, if there is one that begins or lives.
+    pub fn order(&self) -> Option<u64> {
+        match self.run.as_ref()?.seen {
+            Seen::Preparing { order } | Seen::Running { order, .. } => Some(order),
+            _ => None,
+        }
+    }
+
     pub fn loaded(&self) -> Option<&Arc<ContainerUnit>> {
         self.file.as_ref().and_then(|file| file.unit.as_ref().ok())
     }

@@ -3,8 +3,8 @@
 use super::raft::{Group, Voter};
 use super::{Consensus, Error};
 use crate::core::cluster::{self, Observed};
-use crate::core::decided::Decided;
 use crate::core::decided::fleet::Command;
+use crate::core::decided::{self, Decided, Refusal};
 use crate::core::machine_id::MachineId;
 use crate::sentence::cause;
 use openraft::{ChangeMembers, Raft};
@@ -52,8 +52,11 @@ async fn step(
     let Some(fleet) = &decided.fleet else { return Ok(false) };
     let wanted = cluster::voters(decided, observed, consensus.id);
     if wanted != fleet.voters {
-        return match consensus.propose(Command::Voters { voters: wanted }.into()).await {
-            Ok(_) | Err(Error::NotLeader(_)) => Ok(true),
+        // A host that was removed meanwhile must not come back with it.
+        let expect = decided::Command::Expect { index: decided.index };
+        let voters = Command::Voters { voters: wanted }.into();
+        return match consensus.propose(decided::Command::All(vec![expect, voters])).await {
+            Ok(_) | Err(Error::NotLeader(_) | Error::Refused(Refusal::Newer { .. })) => Ok(true),
             Err(error) => Err(error.to_string()),
         };
     }

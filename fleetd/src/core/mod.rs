@@ -7,6 +7,7 @@ pub mod gossip;
 pub mod health;
 pub mod log;
 pub mod machine_id;
+pub mod obey;
 pub mod oci;
 pub mod reconcile;
 pub mod restart;
@@ -14,3 +15,6 @@ pub mod run;
 pub mod schedule;
 pub mod status;
 pub mod unit;
+
+#[cfg(test)]
+mod tests;

@@ -213,6 +213,10 @@ impl Life {
             *self = Self { order: newest, last_exit: self.last_exit.clone(), ..Self::default() };
             return self.begin(now);
         }
+        if let Phase::AutoRestart { until } = &mut self.phase {
+            // A clock that was set back would make it wait for as long.
+            *until = (*until).min(now.saturating_add(restart::delay(service, self.streak + 1)));
+        }
         match self.phase {
             Phase::AutoRestart { until } if now < until => Step::wake(until),
             Phase::AutoRestart { .. } => {
@@ -264,10 +268,8 @@ impl Life {
         }
         // The unit may be wanted again after a cancel: the run that is on its way will do, if the
         // cancel comes too late, and else its failure counts as cancelled.
-        if !self.stopping() {
-            self.obey(want);
-            self.enter(Phase::Starting, now);
-        }
+        self.obey(want);
+        self.enter(Phase::Starting, now);
         Step::default()
     }
 

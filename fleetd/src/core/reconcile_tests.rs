@@ -124,6 +124,30 @@ fn a_cancel_that_comes_too_late_stops_the_program() {
 }
 
 #[test]
+fn a_run_that_is_wanted_again_before_its_cancel_came_goes_on() {
+    let service = service(ServiceType::Simple, Restart::Always);
+    let mut life = Life::default();
+    through(&mut life, &launched(&service), &[Seen::Nothing]);
+    let unwanted = Want { launched: false, ..launched(&service) };
+    life.step(&unwanted, &Seen::Preparing { order: 1 }, 2);
+    let again = Want { start: 5, ..launched(&service) };
+    life.step(&again, &Seen::Preparing { order: 1 }, 3);
+    assert_eq!(life.step(&again, &running(1), 4).action, None);
+    assert_eq!(life.phase, Phase::Running);
+}
+
+#[test]
+fn a_clock_that_is_set_back_delays_no_restart() {
+    let service = service(ServiceType::Simple, Restart::Always);
+    let mut life = Life { phase: Phase::AutoRestart { until: 3_600_000_000 }, ..Life::default() };
+    let want = Want { start: 0, ..launched(&service) };
+    let wake = life.step(&want, &Seen::Nothing, 1_000).wake;
+    assert_eq!(wake, Some(101_000), "RestartSec= from now on");
+    let action = life.step(&want, &Seen::Nothing, 101_000).action;
+    assert_eq!(action, Some(Action::Start { order: 0 }));
+}
+
+#[test]
 fn a_restart_replaces_the_run() {
     let service = service(ServiceType::Simple, Restart::No);
     let mut life = Life::default();

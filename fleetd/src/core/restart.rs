@@ -74,7 +74,8 @@ pub fn over_limit(service: &Service, starts: &mut Vec<Time>, now: Time) -> bool 
         starts.clear();
         return false;
     }
-    starts.retain(|start| now.saturating_sub(*start) < interval);
+    // Those of the future are of a clock that was set back since.
+    starts.retain(|start| *start <= now && now - *start < interval);
     starts.len() >= service.start_limit_burst as usize
 }
 

@@ -95,3 +95,11 @@ fn a_start_limit_of_zero_is_none() {
     let mut starts = vec![1; 100];
     assert!(!over_limit(&service, &mut starts, 1));
 }
+
+#[test]
+fn starts_of_a_clock_that_was_set_back_do_not_count() {
+    let service = service();
+    let mut starts = vec![9_000_000_000; 10];
+    assert!(!over_limit(&service, &mut starts, 1_000_000));
+    assert_eq!(starts, [0; 0]);
+}

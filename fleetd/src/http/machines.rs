@@ -2,6 +2,7 @@
 
 use super::problem::{Answer, Result};
 use super::{Api, Shared};
+use crate::core::cluster;
 use crate::core::decided::{self, Command};
 use crate::core::gossip::{Key, Kind, State};
 use crate::core::machine_id::MachineId;
@@ -86,6 +87,12 @@ pub(super) async fn remove(
         // It would have to decide on without itself.
         let text = format!("remove machine {machine}: it leads the fleet now");
         let hint = "end its fleetd first: another host takes over in a few seconds";
+        return Err(Problem::new(ProblemKind::Conflict, text).hint(hint).into());
+    }
+    if !cluster::keeps_majority(&decided, &api.observed.borrow(), machine) {
+        let text = format!("remove machine {machine}: the other voters that live could not decide");
+        let hint =
+            "bring the dead voter back, or remove that one first: another host takes its part";
         return Err(Problem::new(ProblemKind::Conflict, text).hint(hint).into());
     }
     api.consensus.propose(decided::machine::Command::Leave { machine }.into()).await?;

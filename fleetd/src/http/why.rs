@@ -3,8 +3,8 @@
 use super::problem::Result;
 use super::units::{checked, unknown};
 use super::{Api, Shared};
-use crate::consensus::leader::Read;
 use crate::core::cluster;
+use crate::core::cluster::Read;
 use crate::core::schedule::{self, Options};
 use axum::Json;
 use axum::extract::{Path, State};

@@ -7,6 +7,7 @@ use crate::consensus::Consensus;
 use crate::core::decided::{AssignmentSet, Decided, GENERATION, changed};
 use crate::core::gossip::{Event, Key, Kind, Version};
 use crate::core::machine_id::MachineId;
+use crate::core::obey;
 use crate::pki::signed::{Purpose, Signed, Signer};
 use crate::sentence::cause;
 use axum::body::Body;
@@ -143,7 +144,7 @@ async fn pull(
     for (id, address) in others {
         match ask(links, *id, address, above).await {
             Ok(Some(signed)) => {
-                let set = verify(&signed, &view.signer, links.machine, above);
+                let set = obey::read(&signed, &view.signer, links.machine, above);
                 return set.map(Some).map_err(|e| format!("take the set of host {id}: {e}"));
             }
             Ok(None) => {}
@@ -173,23 +174,6 @@ async fn ask(
     }
 }
 
-fn verify(
-    signed: &Signed,
-    signer: &str,
-    machine: MachineId,
-    above: u64,
-) -> Result<AssignmentSet, String> {
-    let payload = signed.verify(Purpose::AssignmentSet, signer).map_err(|e| e.to_string())?;
-    let set: AssignmentSet = serde_json::from_str(payload).map_err(|e| e.to_string())?;
-    if set.machine != machine {
-        return Err(format!("it is of host {}", set.machine));
-    }
-    if set.index <= above {
-        return Err(format!("it is of index {}, and this host has {above}", set.index));
-    }
-    Ok(set)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,24 +183,5 @@ mod tests {
         for number in [0, 7, GENERATION - 1, GENERATION, 3 * GENERATION + 5] {
             assert_eq!(index(version(number)), number);
         }
-    }
-
-    #[test]
-    fn only_a_newer_set_of_this_host_by_the_fleets_key_is_taken() {
-        let (seed, public) = Signer::generate().unwrap();
-        let (other, _) = Signer::generate().unwrap();
-        let set = |machine, index| {
-            let set = AssignmentSet { machine, index, ..AssignmentSet::default() };
-            serde_json::to_string(&set).unwrap()
-        };
-        let sign =
-            |seed: &str, payload| Signer::read(seed).unwrap().sign(Purpose::AssignmentSet, payload);
-        let own = MachineId(1);
-        let take = |signed: &Signed| verify(signed, &public, own, 5).map(|set| set.index);
-        assert_eq!(take(&sign(&seed, set(own, 6))), Ok(6));
-        assert!(take(&sign(&seed, set(own, 5))).unwrap_err().contains("this host has 5"));
-        assert!(take(&sign(&seed, set(MachineId(2), 6))).unwrap_err().contains("of host"));
-        assert!(take(&sign(&other, set(own, 6))).unwrap_err().contains("signature"));
-        assert!(take(&sign(&seed, "{".to_owned())).is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 mod fleet;
 mod moves;
+mod read;
 mod replicas;
 mod voters;
 
@@ -14,7 +15,9 @@ use crate::core::schedule::{self, Change, Options, Resources, Unplaced};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use voters::voters;
+pub use read::Read;
+pub use replicas::is_template;
+pub use voters::{keeps_majority, voters};
 
 /// What is known of the hosts. Those that are not in it are silent.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -83,7 +86,10 @@ pub fn next(
     plan.unplaced.retain(|unplaced| wanted(&unplaced.unit));
     let mut commands = Vec::new();
     for change in &plan.changes {
-        match moves::first_half(change, observed) {
+        // One that is everywhere may run twice.
+        let is_global = fleet.units.get(change.unit()).is_some_and(|unit| unit.global);
+        let first = moves::first_half(change, decided, observed).filter(|_| !is_global);
+        match first {
             Some(first) => commands.push(first),
             None => commands.extend(assigned(change, &fleet)),
         }
@@ -143,12 +149,10 @@ fn ended(decided: &Decided, observed: &Observed) -> Vec<Command> {
             continue;
         }
         let ends = |place: &&place::Place| !wanted || place.leaving;
-        let (gone, there): (Vec<_>, Vec<_>) = places.iter().filter(ends).partition(|place| {
-            let newest = decided.sets.get(&place.machine).copied().unwrap_or(0);
-            observed.machines.get(&place.machine).is_some_and(|seen| {
-                seen.lost || (seen.obeys >= newest && !seen.runs.contains(name))
-            })
-        });
+        let (gone, there): (Vec<_>, Vec<_>) = places
+            .iter()
+            .filter(ends)
+            .partition(|place| moves::has_ended(decided, observed, place.machine, name));
         if entry.destroyed && there.is_empty() {
             commands.push(unit::Command::Remove { unit: name.clone() }.into());
         } else {

@@ -26,7 +26,7 @@ pub(super) fn instances(
 }
 
 /// A name whose instance is still to be named: `web@.container`.
-pub(super) fn is_template(name: &str) -> bool {
+pub fn is_template(name: &str) -> bool {
     UnitName::new(name).is_ok_and(|name| name.is_template())
 }
 

@@ -286,3 +286,21 @@ fn a_draining_host_that_dies_keeps_its_units_until_it_is_lost() {
     settle(&mut decided, &observed);
     assert_ne!(places(&decided, "a.container"), [at]);
 }
+
+#[test]
+fn what_a_host_said_before_it_had_its_newest_set_says_nothing_of_what_runs() {
+    let mut decided = decided([join(A), join(B), want("a.container", DesiredState::Launched)]);
+    let mut observed = Observed { machines: [(A, seen()), (B, seen())].into() };
+    settle(&mut decided, &observed);
+    let at = places(&decided, "a.container")[0];
+    decided.apply(&drain(at)).unwrap();
+    // It may be starting it right now, whether it is heard or not.
+    for alive in [true, false] {
+        observed.machines.insert(at, Seen { alive, ..seen() });
+        settle(&mut decided, &observed);
+        assert_eq!(places(&decided, "a.container"), [at]);
+    }
+    observed.machines.insert(at, Seen { obeys: decided.index, ..seen() });
+    settle(&mut decided, &observed);
+    assert_ne!(places(&decided, "a.container"), [at]);
+}

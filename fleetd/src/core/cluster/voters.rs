@@ -52,6 +52,14 @@ pub fn voters(decided: &Decided, observed: &Observed, leader: MachineId) -> BTre
     wanted.into_iter().collect()
 }
 
+/// Whether most of the voters live without this one: without them nobody could replace it.
+pub fn keeps_majority(decided: &Decided, observed: &Observed, machine: MachineId) -> bool {
+    let voters = decided.fleet.as_ref().map(|fleet| fleet.voters.clone()).unwrap_or_default();
+    let lives = |id: &&MachineId| presence(observed, id).is_some_and(|seen| seen.0);
+    let others = voters.iter().filter(|id| **id != machine).filter(lives).count();
+    !voters.contains(&machine) || others * 2 > voters.len()
+}
+
 fn presence(observed: &Observed, id: &MachineId) -> Option<(bool, bool)> {
     observed.machines.get(id).map(|seen| (seen.alive, seen.lost))
 }
@@ -130,5 +138,15 @@ mod tests {
             observed.machines.insert(MachineId(id), seen(false, true));
         }
         assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_living_voter_is_needed_while_another_is_dead() {
+        let (decided, mut observed) = fleet(4, &[1, 2, 3]);
+        let may_go = |observed: &Observed, id| keeps_majority(&decided, observed, MachineId(id));
+        assert!(may_go(&observed, 2) && may_go(&observed, 4));
+        observed.machines.insert(MachineId(3), seen(false, true));
+        assert!(may_go(&observed, 3) && may_go(&observed, 4));
+        assert!(!may_go(&observed, 2));
     }
 }
