@@ -1,8 +1,8 @@
 //! Users with certificates, over the network and by any host: who may what, and who no longer.
 
+use crate::user::User;
 use crate::{LONELY, WEB};
 use flotilla_tests::playground::{Ground, eventually, needs, said};
-use flotilla_tests::user::User;
 use flotilla_tests::{Scratch, programs, require};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};

@@ -2,8 +2,8 @@
 //! handler reads.
 
 use crate::access::{at, user};
+use crate::user::User;
 use flotilla_tests::playground::{Ground, needs};
-use flotilla_tests::user::User;
 use flotilla_tests::{Scratch, require};
 
 const UNIT: &str = "/v1/units/sly.container";

@@ -1,9 +1,9 @@
 //! Events, gone on with where they broke off: by the same host, by one that was killed, by another.
 
 use crate::access::{at, user};
+use crate::user::User;
 use crate::{LONELY, other};
 use flotilla_tests::playground::{Ground, eventually, needs, said};
-use flotilla_tests::user::User;
 use flotilla_tests::{Scratch, require};
 use serde_json::Value;
 use std::path::Path;

@@ -2,8 +2,8 @@
 
 use crate::WEB;
 use crate::access::{at, user};
+use crate::user::User;
 use flotilla_tests::playground::{Ground, needs, said};
-use flotilla_tests::user::User;
 use flotilla_tests::{Scratch, require};
 use serde_json::{Value, json};
 

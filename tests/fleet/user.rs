@@ -12,26 +12,26 @@ use std::sync::Arc;
 
 /// Somebody with a certificate of a fleet.
 #[derive(Clone)]
-pub struct User(Arc<ClientConfig>);
+pub(crate) struct User(Arc<ClientConfig>);
 
 /// An answer: its status, and its body as it came.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     pub head: String,
-    pub body: String,
+    pub(crate) body: String,
 }
 
 impl User {
     /// By the file that `fleetctl user add` has written.
-    pub fn of(file: &Path) -> Self {
+    pub(crate) fn of(file: &Path) -> Self {
         let file: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         let text = |name: &str| file[name].as_str().unwrap();
         Self::new(text("certificate"), text("key"), text("authorities"))
     }
 
     /// A host, by what a thief finds on its disk: `identity.json`.
-    pub fn of_host(identity: &Path) -> Self {
+    pub(crate) fn of_host(identity: &Path) -> Self {
         let file: Value = serde_json::from_slice(&std::fs::read(identity).unwrap()).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let bundle = text(&file["view"]["bundle"]);
@@ -48,7 +48,7 @@ impl User {
     }
 
     /// What comes back of the bytes, until the host closes. `at`: `ADDRESS:PORT`.
-    pub fn send(&self, at: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn send(&self, at: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
         let tcp = TcpStream::connect(at)?;
         let name = tls::server_name();
         let connection = ClientConnection::new(Arc::clone(&self.0), name).unwrap();
@@ -63,7 +63,7 @@ impl User {
     }
 
     /// The JSON lines of a stream that goes on, as they come.
-    pub fn lines(&self, at: &str, path: &str) -> impl Iterator<Item = Value> + use<> {
+    pub(crate) fn lines(&self, at: &str, path: &str) -> impl Iterator<Item = Value> + use<> {
         let tcp = TcpStream::connect(at).unwrap();
         let connection = ClientConnection::new(Arc::clone(&self.0), tls::server_name()).unwrap();
         let mut stream = StreamOwned::new(connection, tcp);
@@ -74,7 +74,7 @@ impl User {
     }
 
     /// One request. `head`: the lines after the first one, each with its end.
-    pub fn ask(&self, at: &str, method: &str, path: &str, head: &str, body: &str) -> Answer {
+    pub(crate) fn ask(&self, at: &str, method: &str, path: &str, head: &str, body: &str) -> Answer {
         let text = format!(
             "{method} {path} HTTP/1.1\r\nHost: fleet\r\nConnection: close\r\n{head}\r\n{body}"
         );
@@ -86,19 +86,19 @@ impl User {
     }
 
     /// The same with a body of JSON and its length.
-    pub fn json(&self, at: &str, method: &str, path: &str, body: &str) -> Answer {
+    pub(crate) fn json(&self, at: &str, method: &str, path: &str, body: &str) -> Answer {
         let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         self.ask(at, method, path, &head, body)
     }
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// The sentence of a refusal.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         self.json()["message"].as_str().unwrap().to_owned()
     }
 }
