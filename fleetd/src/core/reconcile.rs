@@ -360,6 +360,9 @@ impl Life {
     fn order_again(&mut self, want: &Want) {
         if want.launched {
             self.phase = Phase::AutoRestart { until: 0 };
+        } else {
+            // As in [`Self::without_run`], which may not see it before it is wanted again.
+            self.order = 0;
         }
     }
 
@@ -377,7 +380,10 @@ impl Life {
                 self.enter(Phase::Dead, now);
                 self.order_again(want);
             }
-            _ if !want.launched => self.enter(Phase::Dead, now),
+            _ if !want.launched => {
+                self.enter(Phase::Dead, now);
+                self.order_again(want);
+            }
             Phase::Stopping { because: StopCause::StartTimeout } => {
                 self.message = Some("start: not ready within TimeoutStartSec=".to_owned());
                 self.rest(want, Ending::Timeout, now);
