@@ -251,7 +251,7 @@ fn what_was_acknowledged_is_there_after_power_cuts_and_full_disks() {
             let seed: u64 = seed.parse().unwrap();
             seed..seed + 1
         }
-        Err(_) => 0..300,
+        Err(_) => 0..200,
     };
     let kept: usize = seeds.map(|seed| live_through(seed).len()).sum();
     assert!(kept > 0);
