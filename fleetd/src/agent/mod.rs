@@ -54,6 +54,7 @@ use std::time::Duration;
 use take_over::keep_life;
 use task::Task;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use unit::{File, Run, Unit};
 
 /// Makes this host match.
@@ -121,7 +122,6 @@ impl Agent {
         self.progress(&set);
         loop {
             let wake = self.units.values().filter_map(|unit| unit.wake).min();
-            let pause = wake.map(|wake| Duration::from_micros(wake.saturating_sub(now())));
             tokio::select! {
                 changed = assignments.changed() => {
                     if changed.is_err() {
@@ -135,9 +135,7 @@ impl Agent {
                     Some(message) => self.take(message, &set),
                     None => return,
                 },
-                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {
-                    self.wake(&set);
-                }
+                () = until(wake) => self.wake(&set),
             }
             self.progress(&set);
         }
@@ -173,7 +171,7 @@ impl Agent {
             self.leave(name, last, after);
         }
         // Runs of which the set before could say nothing.
-        let unknown = |unit: &Unit| unit.order().is_some_and(|order| order > before.index);
+        let unknown = |unit: &Unit| unit.order(before) > before.index;
         let unknown = self.units.iter().filter(|(_, unit)| unknown(unit));
         let unknown: Vec<String> = unknown.map(|(name, _)| name.clone()).collect();
         unknown.iter().for_each(|name| self.step(name, after));
@@ -205,7 +203,7 @@ impl Agent {
     }
 
     fn wake(&mut self, set: &AssignmentSet) {
-        let now = now();
+        let now = Instant::now();
         let due = |unit: &Unit| unit.wake.is_some_and(|wake| wake <= now);
         let due: Vec<String> =
             self.units.iter().filter(|(_, unit)| due(unit)).map(|(name, _)| name.clone()).collect();
@@ -233,7 +231,7 @@ impl Agent {
     /// Decides about one unit and acts, until nothing is left to do at once.
     fn step(&mut self, name: &str, set: &AssignmentSet) {
         let Some(unit) = self.units.get_mut(name) else { return };
-        let entry = match obey::wish(set, name, unit.order()) {
+        let entry = match obey::wish(set, name, unit.order(set)) {
             Wish::As(entry) => entry.clone(),
             Wish::Ends => unit.leaves.get_or_insert_with(|| Arc::new(Entry::gone())).clone(),
             // Absence of data never stops a container.
@@ -241,16 +239,18 @@ impl Agent {
         };
         let seen = unit.run.as_ref().map_or(Seen::Nothing, |run| run.seen.clone());
         let mut life = std::mem::take(&mut unit.life);
-        let step = life.step(&unit.want(&entry), &seen, now());
+        let now = now();
+        let step = life.step(&unit.want(&entry), &seen, now);
         unit.life = life;
-        unit.wake = step.wake;
+        let pause = |wake: u64| Duration::from_micros(wake.saturating_sub(now));
+        unit.wake = step.wake.map(|wake| Instant::now() + pause(wake));
         // Before anything is done: whoever comes after a killed fleetd must not find a run taken
         // away and a life that still has it. What cannot be kept is tried again with the next step.
         if unit.life != unit.kept && keep_life(&self.context, name, &unit.life) {
             unit.kept = unit.life.clone();
         }
         if let Some(action) = step.action {
-            self.act(name, action, &entry);
+            self.act(name, action, &entry, obey::source(set));
         }
         let Some(unit) = self.units.get_mut(name) else { return };
         if unit.leaves.is_some() && unit.run.is_none() {
@@ -263,7 +263,7 @@ impl Agent {
         }
     }
 
-    fn act(&mut self, name: &str, action: Action, entry: &Entry) {
+    fn act(&mut self, name: &str, action: Action, entry: &Entry, source: String) {
         let context = self.context.clone();
         let Some(unit) = self.units.get_mut(name) else { return };
         match action {
@@ -273,7 +273,7 @@ impl Agent {
                 let id = RunId::new(name, self.incarnation, self.runs);
                 let (unit_file, hash) = (loaded.clone(), entry.hash.clone());
                 let run = Run::new(id.clone(), order);
-                let plan = start::Plan { run: id, unit: unit_file, hash, order };
+                let plan = start::Plan { run: id, unit: unit_file, hash, order, source };
                 tokio::spawn(start::start(context, plan, run.cancel.subscribe()));
                 unit.run = Some(run);
             }
@@ -321,6 +321,13 @@ impl Agent {
             let (exit, at) = adopt::ended(place, &context.cgroups, boot, &record.run).await;
             context.tell(&record.unit, &record.run, What::Ended { exit, at });
         }));
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

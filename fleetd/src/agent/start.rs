@@ -28,6 +28,7 @@ pub struct Plan {
     pub unit: Arc<ContainerUnit>,
     pub hash: String,
     pub order: u64,
+    pub source: String,
 }
 
 /// Starts the run and tells the agent how it went. `cancel` turns true when it is not wanted any
@@ -104,6 +105,7 @@ fn record(context: &Context, plan: &Plan) -> Result<RunRecord, String> {
         unit: unit.name.clone(),
         hash: plan.hash.clone(),
         order: plan.order,
+        source: plan.source.clone(),
         begun: now(),
         image: None,
         config: None,

@@ -5,6 +5,7 @@ use super::context::{Context, now};
 use super::place::write_whole;
 use super::unit::{File, Run, Unit};
 use super::{Agent, clear};
+use crate::core::obey;
 use crate::core::reconcile::{Life, Seen};
 use crate::core::run::RunId;
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,10 @@ impl Agent {
             },
         };
         let name = record.unit.clone();
-        if !self.units.contains_key(&name) && record.order > self.adopted.index {
+        let is_older = record.order > self.adopted.index;
+        if !self.units.contains_key(&name)
+            && (is_older || !obey::knows(&self.adopted, &record.source))
+        {
             // Absence of data never stops a container.
             tracing::warn!("adopt {}: unit {name} is not known; it is left running", record.run);
         }

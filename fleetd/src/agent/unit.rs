@@ -3,8 +3,9 @@
 use super::board::Posted;
 use super::message::{Running, What};
 use super::task::Task;
-use crate::core::decided::Entry;
+use crate::core::decided::{AssignmentSet, Entry};
 use crate::core::health;
+use crate::core::obey;
 use crate::core::reconcile::{Life, Seen, Want};
 use crate::core::run::{RunId, RunRecord};
 use crate::core::status;
@@ -13,6 +14,7 @@ use crate::core::unit::{HostFacts, UnitName};
 use fleetd_api::{DesiredState, UnitState};
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 #[derive(Default)]
 pub struct Unit {
@@ -23,8 +25,8 @@ pub struct Unit {
     pub file: Option<File>,
     /// It is not assigned to this host any more: what is wanted of it until it is gone.
     pub leaves: Option<Arc<Entry>>,
-    /// When [`Life::step`] wants to be called again.
-    pub wake: Option<u64>,
+    /// When [`Life::step`] wants to be called again, whatever becomes of the clock.
+    pub wake: Option<Instant>,
 }
 
 /// The unit file, read.
@@ -120,11 +122,18 @@ impl Unit {
         }
     }
 
-    /// The decision that its run obeys, if there is one that begins or lives.
-    pub fn order(&self) -> Option<u64> {
-        match self.run.as_ref()?.seen {
-            Seen::Preparing { order } | Seen::Running { order, .. } => Some(order),
-            _ => None,
+    /// The newest decision that it has obeyed; of a run that the set cannot know it is newer than
+    /// any.
+    pub fn order(&self, set: &AssignmentSet) -> u64 {
+        let Some(run) = &self.run else { return self.life.order };
+        let of_run = match &run.seen {
+            Seen::Preparing { order } | Seen::Running { order, .. } => *order,
+            _ => return self.life.order,
+        };
+        let record = run.record.as_ref();
+        match record.is_none_or(|record| obey::knows(set, &record.source)) {
+            true => self.life.order.max(of_run),
+            false => u64::MAX,
         }
     }
 

@@ -9,6 +9,7 @@ fn running(run: &RunId) -> What {
         unit: "a.container".to_owned(),
         hash: String::new(),
         order: 3,
+        source: String::new(),
         begun: 1,
         image: None,
         config: None,
@@ -38,4 +39,19 @@ fn a_program_that_has_said_so_is_ready() {
 fn a_program_that_has_not_said_so_is_not_ready() {
     let silent = Seen::Running { order: 3, since: 2, ready: false, asked: false };
     assert_eq!(told(|id| vec![running(id)]), silent);
+}
+
+#[test]
+fn a_run_of_a_lost_database_is_newer_than_any_set_of_the_new_one() {
+    let set = AssignmentSet { index: 9, ..AssignmentSet::default() };
+    let id = RunId::new("a.container", 1, 1);
+    let mut run = Run::new(id.clone(), 3);
+    run.take(running(&id), None);
+    let mut unit = Unit { run: Some(run), ..Unit::default() };
+    assert_eq!(unit.order(&set), 3, "of an earlier fleetd");
+    let run = unit.run.as_mut().unwrap();
+    let mut record = run.record.as_ref().unwrap().as_ref().clone();
+    record.source = "another".to_owned();
+    run.record = Some(Arc::new(record));
+    assert_eq!(unit.order(&set), u64::MAX);
 }

@@ -48,6 +48,23 @@ pub fn difference<'a>(before: &'a AssignmentSet, after: &'a AssignmentSet) -> Di
     Difference { changed, left }
 }
 
+/// Of whom a set's indices are: of a fleet, or of one host alone. Those of others are no older and no
+/// newer.
+pub fn source(set: &AssignmentSet) -> String {
+    match &set.view {
+        Some(view) => view.fleet.to_string(),
+        None => set.machine.to_string(),
+    }
+}
+
+/// Whether a set can be compared with the decision that a run of this source obeys. A host goes on
+/// counting when it founds a fleet; empty: the run is of a fleetd that did not write it down.
+pub fn knows(set: &AssignmentSet, source_of_run: &str) -> bool {
+    source_of_run.is_empty()
+        || source_of_run == source(set)
+        || source_of_run == set.machine.to_string()
+}
+
 /// What a set says of a unit.
 #[derive(Debug, PartialEq)]
 pub enum Wish<'a> {
@@ -55,13 +72,13 @@ pub enum Wish<'a> {
     As(&'a Arc<Entry>),
     /// It has none: what runs of it ends.
     Ends,
-    /// The set is older than the decision that the run obeys: it can neither know nor end it.
+    /// The set is older than what the unit has obeyed: it can neither know nor end its run.
     Unknown,
 }
 
-/// `order`: the decision that the unit's run obeys, if there is a run that begins or lives.
-pub fn wish<'a>(set: &'a AssignmentSet, unit: &str, order: Option<u64>) -> Wish<'a> {
-    let is_older = order.is_some_and(|order| order > set.index);
+/// `order`: the newest decision that the unit has obeyed here.
+pub fn wish<'a>(set: &'a AssignmentSet, unit: &str, order: u64) -> Wish<'a> {
+    let is_older = order > set.index;
     match set.units.get(unit) {
         Some(assigned) if !is_older || launches(&assigned.entry) => Wish::As(&assigned.entry),
         _ if is_older => Wish::Unknown,
@@ -112,12 +129,12 @@ mod tests {
     fn a_set_ends_only_what_is_not_newer_than_itself() {
         let (launched, inactive) = (DesiredState::Launched, DesiredState::Inactive);
         let set = set(7, &[("a", launched), ("b", inactive)]);
-        assert!(matches!(wish(&set, "a", Some(9)), Wish::As(_)), "it does not end it");
-        assert!(matches!(wish(&set, "b", Some(7)), Wish::As(_)));
-        assert_eq!(wish(&set, "b", Some(8)), Wish::Unknown);
-        assert_eq!(wish(&set, "c", Some(7)), Wish::Ends);
-        assert_eq!(wish(&set, "c", Some(8)), Wish::Unknown);
-        assert_eq!(wish(&set, "c", None), Wish::Ends);
+        assert!(matches!(wish(&set, "a", 9), Wish::As(_)), "it does not end it");
+        assert!(matches!(wish(&set, "b", 7), Wish::As(_)));
+        assert_eq!(wish(&set, "b", 8), Wish::Unknown);
+        assert_eq!(wish(&set, "c", 7), Wish::Ends);
+        assert_eq!(wish(&set, "c", 8), Wish::Unknown);
+        assert_eq!(wish(&set, "c", 0), Wish::Ends);
     }
 
     #[test]
@@ -129,5 +146,13 @@ mod tests {
         assert_eq!(difference.changed, ["b", "d"].into());
         let left: Vec<&str> = difference.left.iter().map(|(name, _)| *name).collect();
         assert_eq!(left, ["c"]);
+    }
+
+    #[test]
+    fn a_database_that_is_new_says_nothing_of_runs_of_the_lost_one() {
+        let own = AssignmentSet { machine: MachineId(1), index: 9, ..AssignmentSet::default() };
+        assert!(knows(&own, &source(&own)) && knows(&own, ""));
+        let lost = AssignmentSet { machine: MachineId(2), ..own.clone() };
+        assert!(!knows(&own, &source(&lost)));
     }
 }

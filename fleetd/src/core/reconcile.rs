@@ -194,6 +194,9 @@ impl Life {
     fn without_run(&mut self, want: &Want, now: Time) -> Step {
         let newest = want.start.max(want.restart);
         if !want.launched {
+            // Whatever makes it wanted again starts it, also the old decision of a fleet that was
+            // restored.
+            self.order = 0;
             // systemd keeps `failed` for the administrator to see until the next start.
             if self.phase != Phase::Failed {
                 self.enter(Phase::Dead, now);
@@ -352,10 +355,14 @@ impl Life {
         self.rest(want, Ending::StartFailed, now);
     }
 
-    /// A stop that was ours and is overtaken by a newer wish to run leads to a start at once.
+    /// A stop that was ours and is overtaken by a wish to run leads to a start at once, also if the
+    /// decision that asked for a newer run is lost by then.
     fn order_again(&mut self, want: &Want) {
-        if want.launched && want.start.max(want.restart) <= self.order {
+        if want.launched {
             self.phase = Phase::AutoRestart { until: 0 };
+        } else {
+            // As in [`Self::without_run`], which may not see it before it is wanted again.
+            self.order = 0;
         }
     }
 
@@ -373,7 +380,10 @@ impl Life {
                 self.enter(Phase::Dead, now);
                 self.order_again(want);
             }
-            _ if !want.launched => self.enter(Phase::Dead, now),
+            _ if !want.launched => {
+                self.enter(Phase::Dead, now);
+                self.order_again(want);
+            }
             Phase::Stopping { because: StopCause::StartTimeout } => {
                 self.message = Some("start: not ready within TimeoutStartSec=".to_owned());
                 self.rest(want, Ending::Timeout, now);

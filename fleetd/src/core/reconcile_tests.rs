@@ -137,6 +137,40 @@ fn a_run_that_is_wanted_again_before_its_cancel_came_goes_on() {
 }
 
 #[test]
+fn a_unit_that_was_stopped_runs_again_when_a_restored_fleet_wants_it() {
+    let service = service(ServiceType::Simple, Restart::Always);
+    let mut life = Life::default();
+    let want = launched(&service);
+    through(&mut life, &want, &[Seen::Nothing, running(1)]);
+    let unwanted = Want { launched: false, ..want };
+    through(&mut life, &unwanted, &[asked(1), exited(0), Seen::Nothing]);
+    assert_eq!(life.step(&want, &Seen::Nothing, 200).action, Some(Action::Start { order: 1 }));
+}
+
+#[test]
+fn a_restart_that_a_restored_fleet_knows_nothing_of_still_leads_to_a_run() {
+    let service = service(ServiceType::Simple, Restart::No);
+    let mut life = Life::default();
+    let before = launched(&service);
+    through(&mut life, &before, &[Seen::Nothing, running(1)]);
+    let want = Want { restart: 5, ..before };
+    through(&mut life, &want, &[running(1), asked(1), exited(0)]);
+    assert_eq!(life.step(&before, &Seen::Nothing, 200).action, Some(Action::Start { order: 1 }));
+}
+
+#[test]
+fn a_place_that_is_lost_and_given_back_while_the_run_is_taken_away_leads_to_a_run() {
+    let service = service(ServiceType::Simple, Restart::Always);
+    let mut life = Life::default();
+    let want = launched(&service);
+    through(&mut life, &want, &[Seen::Nothing, running(1)]);
+    let unwanted = Want { launched: false, ..want };
+    through(&mut life, &unwanted, &[running(1), asked(1), exited(0)]);
+    life.step(&want, &Seen::Clearing, 200);
+    assert_eq!(life.step(&want, &Seen::Nothing, 201).action, Some(Action::Start { order: 1 }));
+}
+
+#[test]
 fn a_clock_that_is_set_back_delays_no_restart() {
     let service = service(ServiceType::Simple, Restart::Always);
     let mut life = Life { phase: Phase::AutoRestart { until: 3_600_000_000 }, ..Life::default() };

@@ -88,6 +88,9 @@ pub struct RunRecord {
     pub hash: String,
     /// Index of the decision to start or restart that this run obeys.
     pub order: u64,
+    /// Of whom the index is: [`crate::core::obey::source`].
+    #[serde(default)]
+    pub source: String,
     /// Microseconds since the epoch.
     pub begun: u64,
     pub image: Option<String>,

@@ -119,3 +119,7 @@ fn commit(database: &Database, work: Vec<Work>) -> Result<(), redb::Error> {
     }
     Ok(transaction.commit()?)
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -17,8 +17,9 @@ pub(super) fn waits_for_a_host(change: &Change) -> bool {
     matches!(change, Change::Unassign { cause: Cause::Draining, .. })
 }
 
-/// The first half of a move, if it has two; none: nothing of the unit can be there. A unit that loses
-/// its place to others ends there first, too: it may have another one a moment later.
+/// The first half of a move, if it has two; none: its host cannot be asked. That nothing of the unit
+/// is there now says nothing: it may begin in the next moment, the first time or after a failure.
+/// A unit that loses its place to others ends there first, too: it may have another one soon.
 pub(super) fn first_half(
     change: &Change,
     decided: &Decided,
@@ -28,14 +29,13 @@ pub(super) fn first_half(
         return None;
     };
     let machine: MachineId = from.parse().ok()?;
-    let may_run =
-        decided.machines.contains_key(&machine) && !has_ended(decided, observed, machine, unit);
-    may_run.then(|| place::Command::Leave { unit: unit.clone(), machine }.into())
+    let is_lost = observed.machines.get(&machine).is_some_and(|seen| seen.lost);
+    let can_be_asked = decided.machines.contains_key(&machine) && !is_lost;
+    can_be_asked.then(|| place::Command::Leave { unit: unit.clone(), machine }.into())
 }
 
-/// Whether nothing of a unit is on a host, and nothing will be by what the host knows; or the host is
-/// lost and cannot be asked. What it said before it has the newest set counts for nothing: it may begin
-/// right now.
+/// Whether nothing of a unit that is to end on a host is there any more, and nothing will be: the host
+/// obeys the set that says so. Or it is lost, and cannot be asked.
 pub(super) fn has_ended(
     decided: &Decided,
     observed: &Observed,

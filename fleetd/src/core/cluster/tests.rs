@@ -288,13 +288,13 @@ fn a_draining_host_that_dies_keeps_its_units_until_it_is_lost() {
 }
 
 #[test]
-fn what_a_host_said_before_it_had_its_newest_set_says_nothing_of_what_runs() {
+fn a_unit_moves_only_when_its_host_has_heard_that_it_is_to_end() {
     let mut decided = decided([join(A), join(B), want("a.container", DesiredState::Launched)]);
     let mut observed = Observed { machines: [(A, seen()), (B, seen())].into() };
     settle(&mut decided, &observed);
     let at = places(&decided, "a.container")[0];
     decided.apply(&drain(at)).unwrap();
-    // It may be starting it right now, whether it is heard or not.
+    // It may be starting it right now, or be about to start it again.
     for alive in [true, false] {
         observed.machines.insert(at, Seen { alive, ..seen() });
         settle(&mut decided, &observed);

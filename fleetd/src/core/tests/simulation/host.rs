@@ -57,11 +57,12 @@ pub(super) struct Unit {
 
 impl Unit {
     /// As the agent's.
-    fn order(&self) -> Option<u64> {
-        match self.run.as_ref()?.seen {
-            Seen::Preparing { order } | Seen::Running { order, .. } => Some(order),
-            _ => None,
-        }
+    fn order(&self) -> u64 {
+        let of_run = match self.run.as_ref().map(|run| &run.seen) {
+            Some(Seen::Preparing { order } | Seen::Running { order, .. }) => *order,
+            _ => 0,
+        };
+        self.life.order.max(of_run)
     }
 }
 
@@ -186,7 +187,7 @@ impl Host {
             unit.leaves = Some(Arc::new(Entry { desired, ..last.clone() }));
             self.step(name, now, out);
         }
-        let unknown = |unit: &Unit| unit.order().is_some_and(|order| order > before.index);
+        let unknown = |unit: &Unit| unit.order() > before.index;
         let unknown = self.units.iter().filter(|(_, unit)| unknown(unit));
         let unknown: Vec<String> = unknown.map(|(name, _)| name.clone()).collect();
         unknown.iter().for_each(|name| self.step(name, now, out));
@@ -206,7 +207,7 @@ impl Host {
         let mut life = std::mem::take(&mut unit.life);
         let step = life.step(&want(unit, &entry), &seen, clock);
         unit.life = life;
-        unit.wake = step.wake;
+        unit.wake = step.wake.map(|wake| now + wake.saturating_sub(clock));
         self.lives.insert(name.to_owned(), unit.life.clone());
         if let Some(wake) = step.wake {
             let after = wake.saturating_sub(clock);
@@ -324,8 +325,7 @@ impl Host {
     }
 
     pub(super) fn wake(&mut self, now: Time, out: &mut Turn<'_>) {
-        let clock = self.clock + now;
-        let due = self.units.iter().filter(|(_, unit)| unit.wake.is_some_and(|at| at <= clock));
+        let due = self.units.iter().filter(|(_, unit)| unit.wake.is_some_and(|at| at <= now));
         let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
         for name in due {
             self.step(&name, now, out);

@@ -69,7 +69,7 @@ fn live_through_all(all: std::ops::Range<u64>) {
 
 #[test]
 fn some_seeds() {
-    live_through_all(0..400);
+    live_through_all(0..300);
 }
 
 #[test]
