@@ -14,6 +14,8 @@ PROFILE ?= dev
 # The part of a name that selects tests, and the machines to boot: all, none, oldest, newest.
 T ?=
 VM ?= all
+# The benchmark: start or fleet.
+B ?= start
 
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env=FLOTILLA_PROGRAMS,PREFIX,DESTDIR)
 
@@ -26,6 +28,7 @@ help:
 	make test T=name    only the tests with `name` in their name (VM=none: on the host only)
 	make soak           the long tests
 	make bench          start latency beside the runtimes that are installed
+	make bench B=fleet  what a fleet does, beside Docker Swarm
 	make demo           a fleet of one, from start to stop, and one of three whose host dies
 	make up / down      the same, left running for the shell that follows / every trace removed
 	make install        programs and systemd units in place (needs root)
@@ -53,7 +56,7 @@ soak:
 
 bench: PROFILE = release
 bench: programs
-	@cargo run --quiet --release -p flotilla-bench -- start
+	@cargo run --quiet --release -p flotilla-bench -- $(B)
 
 demo up: PROFILE = release
 demo up: programs

@@ -1,6 +1,6 @@
 //! How fast places are found. The fleets are made without chance, so that runs can be compared.
 //!
-//! `cargo bench -p fleetd --bench schedule`
+//! `cargo bench -p fleetd --bench schedule [-- --json]`
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
@@ -50,6 +50,11 @@ fn measure(what: &str, fleet: &Fleet, fill: Fill) -> Plan {
     let plan = place(fleet, options);
     let took = start.elapsed();
     let count = fleet.units.len();
+    if std::env::args().any(|word| word == "--json") {
+        let rate = count as f64 / took.as_secs_f64();
+        println!("{}", serde_json::json!({ "name": what, "samples": [rate] }));
+        return plan;
+    }
     println!(
         "{what:<44} {count:>6} units on {} hosts: {:>6.2} s, {:>7.0} a second, {} without a place",
         fleet.hosts.len(),

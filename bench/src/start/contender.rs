@@ -46,7 +46,7 @@ pub(super) fn find() -> Result<Vec<Contender>, String> {
 }
 
 /// A program that `make programs` built.
-pub(super) fn our_program(name: &str) -> Result<PathBuf, String> {
+pub(crate) fn our_program(name: &str) -> Result<PathBuf, String> {
     let folder = std::env::var_os("FLOTILLA_PROGRAMS").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/programs"),
         PathBuf::from,

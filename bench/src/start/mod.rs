@@ -12,6 +12,9 @@ mod sample;
 mod stage;
 mod table;
 
+pub(crate) use contender::our_program;
+pub(crate) use sample::{Random, percentile_of};
+
 use contender::Contender;
 use sample::Sample;
 use stage::{Devices, Stage};

@@ -19,17 +19,25 @@ pub(super) fn percentile(values: impl Iterator<Item = Duration>, percent: usize)
     values.get(at).copied().unwrap_or_default()
 }
 
+/// The same of numbers; not a number of none.
+pub(crate) fn percentile_of(values: &[f64], percent: usize) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_unstable_by(f64::total_cmp);
+    let at = (values.len() * percent / 100).min(values.len().saturating_sub(1));
+    values.get(at).copied().unwrap_or(f64::NAN)
+}
+
 /// splitmix64: the order of turns needs no better.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn seeded() -> Random {
+    pub(crate) fn seeded() -> Random {
         use std::hash::{BuildHasher, RandomState};
         Random(RandomState::new().hash_one(0))
     }
 
     /// Fisher and Yates.
-    pub(super) fn shuffle(&mut self, order: &mut [usize]) {
+    pub(crate) fn shuffle(&mut self, order: &mut [usize]) {
         for end in (1..order.len()).rev() {
             let other = (self.next() % (end as u64 + 1)) as usize;
             order.swap(end, other);
@@ -56,6 +64,8 @@ mod tests {
         assert_eq!(percentile(values(), 95), Duration::from_millis(96));
         assert_eq!(percentile(values().take(1), 95), Duration::from_millis(100));
         assert_eq!(percentile(std::iter::empty(), 50), Duration::ZERO);
+        let numbers: Vec<f64> = (1..=100).rev().map(f64::from).collect();
+        assert_eq!([50, 95, 100].map(|p| percentile_of(&numbers, p)), [51.0, 96.0, 100.0]);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod file;
 mod process;
+mod signal;
 
 pub use file::*;
 pub use process::*;
+pub use signal::*;
 
 use std::io;
 

@@ -44,6 +44,8 @@ enum End {
 }
 
 pub(super) fn run(arguments: &Daemon) -> Result<(), String> {
+    // After a start from /proc/self/exe it would be called `exe` in everybody's list of processes. It is only a name.
+    let _ = rustix::thread::set_name(c"fleetd");
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|e| format!("start: {}", cause(&e)))?;

@@ -1,6 +1,7 @@
 //! System calls: one function a call, typed in, `io::Result` out, no policy.
 
 pub mod beneath;
+mod borrow;
 pub mod file;
 pub mod inode;
 pub mod inotify;

@@ -1,6 +1,7 @@
 //! Starts a program into a cgroup and a mount namespace, from a descriptor.
 
-use std::ffi::{CStr, c_char};
+use super::borrow::{self, CloneArgs};
+use std::ffi::{CStr, c_char, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -32,57 +33,53 @@ pub struct Child {
 /// clone3(2) and, in the child, setns(2), dup2(2) and execveat(2). Returns when the program has been
 /// executed, or with the error of the step that failed.
 pub fn spawn(spawn: &Spawn) -> io::Result<Child> {
-    let argv = pointers(spawn.arguments);
-    let envp = pointers(spawn.environment);
-    let (report, sender) = pipe()?;
+    let (argv, envp) = (pointers(spawn.arguments), pointers(spawn.environment));
+    let mut work = Work { spawn, argv: &argv, envp: &envp, fault: 0 };
     let mut pidfd: libc::c_int = -1;
-    let flags = libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
     let args = CloneArgs {
-        flags,
+        flags: libc::CLONE_PIDFD as u64 | CLONE_INTO_CGROUP,
         pidfd: std::ptr::from_mut(&mut pidfd) as u64,
         exit_signal: libc::SIGCHLD as u64,
         cgroup: spawn.cgroup.as_raw_fd() as u64,
         ..CloneArgs::default()
     };
-    // SAFETY: the structure is as clone3 defines it and lives through the call; without CLONE_VM
-    // the child has a copy of this memory, on which it only makes the system calls of `in_child`.
-    let pid = unsafe {
-        libc::syscall(libc::SYS_clone3, std::ptr::from_ref(&args), size_of::<CloneArgs>())
-    };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => in_child(spawn, &argv, &envp, sender.as_raw_fd()),
-        pid => {
-            drop(sender);
-            // SAFETY: the kernel has put a new descriptor there, which nobody else owns.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            let pid = i32::try_from(pid).map_err(io::Error::other)?;
-            match read_errno(&report)? {
-                None => Ok(Child { pid, pidfd }),
-                Some(errno) => {
-                    super::process::reap(&pidfd)?;
-                    Err(io::Error::from_raw_os_error(errno))
-                }
-            }
+    // SAFETY: `in_child` makes system calls and writes to `work`, which outlives the call and is used by nobody else
+    // meanwhile; the kernel writes the descriptor to `pidfd`, which lives as long.
+    let pid = unsafe { borrow::clone_borrowing(args, in_child, (&raw mut work).cast()) }?;
+    // SAFETY: the kernel has put a new descriptor there, which nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    match work.fault {
+        0 => Ok(Child { pid, pidfd }),
+        errno => {
+            super::process::reap(&pidfd)?;
+            Err(io::Error::from_raw_os_error(errno))
         }
     }
 }
 
-/// Only system calls: another thread may have held the allocator's lock when this was cloned.
-fn in_child(spawn: &Spawn, argv: &[*const c_char], envp: &[*const c_char], report: i32) -> ! {
-    let fault = child_steps(spawn, argv, envp);
-    let errno = fault.to_ne_bytes();
-    // SAFETY: the array is valid for its length; _exit does not return nor run anything of ours.
+/// What the child has of its parent.
+struct Work<'a> {
+    spawn: &'a Spawn<'a>,
+    argv: &'a [*const c_char],
+    envp: &'a [*const c_char],
+    /// The error number of the step that failed.
+    fault: i32,
+}
+
+/// Only system calls: another thread may hold the allocator's lock.
+unsafe extern "C" fn in_child(work: *mut c_void) -> ! {
+    // SAFETY: `spawn` gives one that lives, and waits; _exit does not return nor run anything of ours.
     unsafe {
-        libc::write(report, errno.as_ptr().cast(), errno.len());
+        let work = &mut *work.cast::<Work>();
+        work.fault = child_steps(work.spawn, work.argv, work.envp);
         libc::_exit(127)
     }
 }
 
 /// The error number of the step that failed; does not return when none does.
 fn child_steps(spawn: &Spawn, argv: &[*const c_char], envp: &[*const c_char]) -> i32 {
-    // SAFETY: plain system calls on descriptors that are open and on memory that lives; errno is
-    // the child's own.
+    // SAFETY: plain system calls on descriptors that are open and on memory that lives; errno is that of the
+    // thread that waits for the child.
     unsafe {
         let none: libc::sigset_t = std::mem::zeroed();
         let failed = |result: libc::c_int| result < 0;
@@ -120,40 +117,5 @@ fn pointers(strings: &[&CStr]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?)
-}
-
-/// Nothing comes when the program was executed: its end of the pipe is closed by exec.
-fn read_errno(report: &OwnedFd) -> io::Result<Option<i32>> {
-    let mut bytes = [0; 4];
-    loop {
-        match nix::unistd::read(report, &mut bytes) {
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(e) => return Err(e.into()),
-            Ok(4) => return Ok(Some(i32::from_ne_bytes(bytes))),
-            Ok(_) => return Ok(None),
-        }
-    }
-}
-
-/// `struct clone_args` (clone(2)), up to the field `cgroup` of Linux 5.7.
-#[repr(C)]
-#[derive(Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
-}
-
 /// linux/sched.h
-const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;

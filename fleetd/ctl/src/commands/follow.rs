@@ -5,7 +5,8 @@ use crate::client::{self, Lines};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::wait::{Goal, PLACE, Verdict, Watch};
-use fleetd_api::{Event, EventKind};
+use fleetd_api::{Event, EventKind, Unit};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -192,8 +193,16 @@ async fn refresh(
     progress: &mut Progress,
     fresh: bool,
 ) -> Result<(), Failure> {
-    for job in jobs.iter_mut().filter(|job| job.waits()) {
-        match context.unit(&job.unit).await? {
+    let mut waiting: Vec<&mut Job> = jobs.iter_mut().filter(|job| job.waits()).collect();
+    // One question for all of them: two hundred would keep fleetd from starting what they ask about.
+    let known: Vec<Unit> = match waiting.as_slice() {
+        [] => return Ok(()),
+        [job] => context.unit(&job.unit).await?.into_iter().collect(),
+        _ => context.units().await?,
+    };
+    let known: HashMap<&str, &Unit> = known.iter().map(|unit| (unit.name.as_str(), unit)).collect();
+    for job in &mut waiting {
+        match known.get(job.unit.as_str()) {
             Some(unit) => job.watch.state(&unit.state, fresh),
             None => job.watch.event(&EventKind::Destroyed),
         }
