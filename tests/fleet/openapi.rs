@@ -19,8 +19,8 @@ impl Described {
         };
         let content = response["content"].as_object();
         let Some(content) = content else { return vec![format!("{status} is not described")] };
-        let mut schema = content.values().next().unwrap()["schema"].clone();
-        schema["components"] = self.0["components"].clone();
+        let answered = &content.values().next().unwrap()["schema"];
+        let mut schema = json!({ "allOf": [answered], "components": self.0["components"] });
         closed(&mut schema);
         let validator = jsonschema::validator_for(&schema).unwrap();
         validator.iter_errors(body).map(|e| format!("{}: {e}", e.instance_path())).collect()
