@@ -1,7 +1,8 @@
 //! What happened, in order: a ring that keeps the latest events for whoever asks.
 //!
-//! Indexes begin with the time of fleetd's start in microseconds, so that they grow from one
-//! fleetd to the next and a client can go on with `since=` across a restart.
+//! Indexes begin with the time of fleetd's start in microseconds, so that they grow from one fleetd to
+//! the next. Of two hosts they may meet all the same: so each count has a name, its origin, and who
+//! goes on from another one is told that something may be missing.
 
 use fleetd_api::{Event, EventKind};
 use std::collections::VecDeque;
@@ -13,6 +14,7 @@ const KEPT: usize = 8192;
 
 #[derive(Clone)]
 pub struct Events {
+    origin: Arc<str>,
     ring: Arc<Mutex<Ring>>,
     latest: watch::Sender<u64>,
 }
@@ -27,13 +29,16 @@ pub struct Reader {
     events: Events,
     changes: watch::Receiver<u64>,
     after: u64,
+    /// It has seen another count.
+    foreign: bool,
 }
 
 impl Events {
-    /// `now`: microseconds since the epoch.
-    pub fn new(now: u64) -> Self {
+    /// `host`: whose events they are. `now`: microseconds since the epoch.
+    pub fn new(host: &str, now: u64) -> Self {
         let ring = Ring { events: VecDeque::new(), latest: now };
-        Self { ring: Arc::new(Mutex::new(ring)), latest: watch::Sender::new(now) }
+        let origin = format!("{host}-{now:x}").into();
+        Self { origin, ring: Arc::new(Mutex::new(ring)), latest: watch::Sender::new(now) }
     }
 
     /// Adds an event; gives its index.
@@ -41,8 +46,8 @@ impl Events {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.latest += 1;
         let index = ring.latest;
-        let unit = unit.map(str::to_owned);
-        ring.events.push_back(Arc::new(Event { index, time: now, unit, kind }));
+        let (origin, unit) = (self.origin.to_string(), unit.map(str::to_owned));
+        ring.events.push_back(Arc::new(Event { index, origin, time: now, unit, kind }));
         if ring.events.len() > KEPT {
             ring.events.pop_front();
         }
@@ -56,19 +61,22 @@ impl Events {
         *self.latest.borrow()
     }
 
-    /// A reader of what comes after `since`; none: after now.
-    pub fn reader(&self, since: Option<u64>) -> Reader {
+    /// A reader of what comes after `since`, by the count that is called `origin`; none: after now, by
+    /// this one.
+    pub fn reader(&self, since: Option<u64>, origin: Option<&str>) -> Reader {
         let after = since.unwrap_or_else(|| self.latest());
-        Reader { events: self.clone(), changes: self.latest.subscribe(), after }
+        let foreign = origin.is_some_and(|origin| *origin != *self.origin);
+        Reader { events: self.clone(), changes: self.latest.subscribe(), after, foreign }
     }
 
-    /// What comes after the index, and whether something between was dropped.
-    fn after(&self, index: u64) -> (bool, Vec<Arc<Event>>) {
+    /// What comes after the index, and whether something between was dropped; with the latest index.
+    fn after(&self, index: u64) -> (bool, Vec<Arc<Event>>, u64) {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ring.latest + 1 - ring.events.len() as u64;
         // One that is ahead is of another host, or of a clock that was set back.
         let dropped = index + 1 < first || index > ring.latest;
-        (dropped, ring.events.iter().filter(|event| event.index > index).cloned().collect())
+        let after = ring.events.iter().filter(|event| event.index > index).cloned();
+        (dropped, after.collect(), ring.latest)
     }
 }
 
@@ -77,16 +85,16 @@ impl Reader {
     pub async fn next(&mut self, now: u64) -> Vec<Arc<Event>> {
         loop {
             self.changes.mark_unchanged();
-            let (dropped, mut events) = self.events.after(self.after);
+            let (dropped, mut events, latest) = self.events.after(self.after);
+            if std::mem::take(&mut self.foreign) {
+                // Which of these it has seen elsewhere nobody knows.
+                self.after = latest;
+                return vec![Arc::new(self.lagged(latest, now))];
+            }
             if dropped {
-                let lagged = Event {
-                    index: self.after.min(self.events.latest()),
-                    time: now,
-                    unit: None,
-                    kind: EventKind::Lagged,
-                };
-                events.insert(0, Arc::new(lagged));
-                self.after = self.events.latest();
+                let before = events.first().map_or(latest, |first| first.index - 1);
+                events.insert(0, Arc::new(self.lagged(before, now)));
+                self.after = latest;
             }
             if let Some(last) = events.last() {
                 self.after = self.after.max(last.index);
@@ -96,6 +104,11 @@ impl Reader {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    fn lagged(&self, index: u64, time: u64) -> Event {
+        let origin = self.events.origin.to_string();
+        Event { index, origin, time, unit: None, kind: EventKind::Lagged }
     }
 }
 
@@ -109,27 +122,45 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_gets_what_came_after_its_index() {
-        let events = Events::new(1000);
+        let events = Events::new("a", 1000);
         let first = events.publish(1, None, warning("a"));
         events.publish(2, Some("u.container"), warning("b"));
-        let seen = events.reader(Some(first)).next(0).await;
+        let seen = events.reader(Some(first), Some("a-3e8")).next(0).await;
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].kind, warning("b"));
     }
 
     #[tokio::test]
     async fn a_reader_of_an_earlier_fleetd_is_told_that_it_missed_something() {
-        let events = Events::new(1000);
+        let events = Events::new("a", 1000);
         events.publish(1, None, warning("a"));
-        let seen = events.reader(Some(5)).next(0).await;
+        let seen = events.reader(Some(5), None).next(0).await;
         assert_eq!(seen[0].kind, EventKind::Lagged);
         assert_eq!(seen[1].kind, warning("a"));
     }
 
+    /// Two fleetds that were started together count alike.
+    #[tokio::test]
+    async fn a_reader_from_another_host_is_told_even_if_its_number_fits() {
+        let (one, other) = (Events::new("a", 1000), Events::new("b", 1000));
+        let seen = one.publish(1, None, warning("a"));
+        other.publish(1, None, warning("b"));
+        other.publish(2, None, warning("c"));
+        let mut reader = other.reader(Some(seen), Some("a-3e8"));
+        let kinds: Vec<EventKind> = reader.next(0).await.iter().map(|e| e.kind.clone()).collect();
+        assert_eq!(kinds, [EventKind::Lagged]);
+        let last = other.publish(3, None, warning("d"));
+        let next = reader.next(0).await;
+        assert_eq!((next.len(), next[0].index, next[0].origin.as_str()), (1, last, "b-3e8"));
+        // By its own count nothing is missing.
+        let own = other.reader(Some(last - 1), Some("b-3e8")).next(0).await;
+        assert_eq!(own.iter().map(|event| event.index).collect::<Vec<_>>(), [last]);
+    }
+
     #[tokio::test]
     async fn a_slow_reader_is_told_and_goes_on() {
-        let events = Events::new(0);
-        let mut reader = events.reader(None);
+        let events = Events::new("a", 0);
+        let mut reader = events.reader(None, None);
         for n in 0..KEPT as u64 + 10 {
             events.publish(n, None, warning("x"));
         }

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod access;
 mod api;
+mod bodies;
+mod events;
 mod failover;
 mod form;
 mod leaving;
+mod openapi;
 mod random;
 
 use flotilla_tests::playground::Ground;

@@ -21,6 +21,7 @@ mod random;
 mod scratch;
 mod signals;
 pub mod sys;
+pub mod user;
 
 pub use demo::{demo, demo_of_three};
 pub use random::Random;

@@ -3,11 +3,16 @@
 use crate::unit::UnitState;
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened on this fleet. A client that lost its connection asks again with
-/// `since=` the last index it saw.
+/// One thing that happened on this fleet. A client that lost its connection asks again with `since=`
+/// and `origin=` of the last event that it saw, this host or another one: what it has missed comes
+/// first, or [`EventKind::Lagged`] where that cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     pub index: u64,
+    /// Whose count the index is: of one host, from one start of its fleetd to the next.
+    #[serde(default)]
+    pub origin: String,
     /// Microseconds since the Unix epoch.
     pub time: u64,
     pub unit: Option<String>,
@@ -16,6 +21,7 @@ pub struct Event {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventKind {
     /// A unit file came, changed or went.
@@ -40,12 +46,14 @@ pub enum EventKind {
     Warning {
         message: String,
     },
-    /// Events were dropped because this reader was slow: ask for the units again.
+    /// Events are missing: this reader was slow, or what it has seen before is of another host or of
+    /// an earlier fleetd. Ask for the units again.
     Lagged,
 }
 
 /// A line of a unit's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogLine {
     /// RFC 3339 with nanoseconds, UTC.
     pub time: String,
@@ -54,6 +62,7 @@ pub struct LogLine {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LogStream {
     Stdout,

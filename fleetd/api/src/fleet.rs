@@ -8,6 +8,7 @@ pub const FLEET_PORT: u16 = 7400;
 
 /// How this host is in a fleet: `GET /v1/fleet`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fleet {
     /// 32 hex digits; none: this host is a fleet of its own.
     pub id: Option<String>,
@@ -29,6 +30,7 @@ pub struct Fleet {
 
 /// What is to change about the fleet: `PATCH /v1/fleet`. What is missing stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeFleet {
     pub hosts_may: Option<UserRole>,
@@ -36,6 +38,7 @@ pub struct ChangeFleet {
 
 /// Makes a fleet of this host, which others can join: `POST /v1/fleet/init`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Init {
     /// `ADDRESS` or `ADDRESS:PORT` where the others will reach this host.
@@ -44,6 +47,7 @@ pub struct Init {
 
 /// Makes this host one of a fleet: `POST /v1/fleet/join`. Answered when it is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Join {
     /// `ADDRESS` or `ADDRESS:PORT` of any host of the fleet.
@@ -56,6 +60,7 @@ pub struct Join {
 
 /// Makes a token: `POST /v1/tokens`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CreateToken {
     /// Seconds; none: an hour.
@@ -66,6 +71,7 @@ pub struct CreateToken {
 
 /// The only time that the secret is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewToken {
     pub token: String,
     pub record: Token,
@@ -73,6 +79,7 @@ pub struct NewToken {
 
 /// What is kept of a token: `GET /v1/tokens`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Token {
     pub id: String,
     /// Seconds since the Unix epoch.

@@ -5,8 +5,9 @@
 //! | Route | Body | Answer |
 //! |---|---|---|
 //! | `GET /v1/version` | | [`Version`] |
+//! | `GET /v1/openapi.json` | | this table with every type, for programs: OpenAPI 3.1 |
 //! | `GET /v1/units` | | list of [`Unit`] |
-//! | `GET /v1/units/NAME` | | [`Unit`] with its text |
+//! | `GET /v1/units/NAME` | | [`Unit`], with its text for the roles operate and admin |
 //! | `PUT /v1/units/NAME` | [`Submit`] | 201 new, 200 replaced or same; 409 it differs and `replace` is false |
 //! | `DELETE /v1/units/NAME` | | 200 [`Accepted`]; stops it first |
 //! | `PUT /v1/units/NAME/desired` | [`Desire`] | 200 [`Accepted`] |
@@ -28,7 +29,7 @@
 //! | `POST /v1/users/NAME/renew` | [`RenewUser`] | [`NewCertificate`]; for that user, with its certificate |
 //! | `DELETE /v1/users/NAME` | | 200; its certificates are worth nothing |
 //! | `POST /v1/relay/ID` | `Upgrade: flotilla-relay` | 101, then bytes to and from that host's port |
-//! | `GET /v1/events?since=INDEX&unit=NAME` | | endless lines of [`Event`] |
+//! | `GET /v1/events?since=INDEX&origin=ORIGIN&unit=NAME` | | endless lines of [`Event`] |
 //! | `GET /v1/units/NAME/logs?lines=N&follow=BOOL` | | lines of [`LogLine`] |
 //! | `POST /v1/units/NAME/exec` | `Upgrade: flotilla-exec`, [`Exec`] in the query as `exec=JSON` | 101, then [`frame`]s |
 //! | `GET /v1/images` | | list of [`Image`] |

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// What the administrator wants of a unit: fleet's three states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DesiredState {
     /// Known, not placed.
@@ -16,6 +17,7 @@ pub enum DesiredState {
 
 /// A unit file to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
     pub text: String,
@@ -31,6 +33,7 @@ pub struct Submit {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Desire {
     pub desired: DesiredState,
@@ -38,6 +41,7 @@ pub struct Desire {
 
 /// How many instances a template is to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
     pub replicas: u32,
@@ -45,6 +49,7 @@ pub struct Scale {
 
 /// A change was decided; its effects follow as events after `index`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Accepted {
     pub index: u64,
     #[serde(default)]
@@ -53,6 +58,7 @@ pub struct Accepted {
 
 /// Something in a unit file that does not take effect, or not as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// The unit file or drop-in.
     pub file: String,
@@ -62,6 +68,7 @@ pub struct Warning {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unit {
     pub name: String,
     pub description: String,
@@ -85,6 +92,7 @@ pub struct Unit {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Load {
     NotLoaded,
@@ -95,6 +103,7 @@ pub enum Load {
 
 /// systemd's ActiveState.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Active {
     Inactive,
@@ -105,6 +114,7 @@ pub enum Active {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     Starting,
@@ -114,6 +124,7 @@ pub enum Health {
 
 /// A unit as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnitState {
     /// fleet's state that the unit has reached.
     pub current: DesiredState,
@@ -146,12 +157,14 @@ pub struct UnitState {
 
 /// One step of a start and what it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepTime {
     pub step: String,
     pub micros: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExitReason {
     pub code: Option<i32>,
     /// Signal's name without SIG, such as `KILL`.
@@ -163,6 +176,7 @@ pub struct ExitReason {
 
 /// A program to run inside a running unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
     pub command: Vec<String>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a user may do; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum UserRole {
     View,
@@ -13,6 +14,7 @@ pub enum UserRole {
 
 /// Makes a user: `POST /v1/users`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     /// 1 to 64 of a-z, 0-9, `.`, `_`, `-`, `@`, the first a letter or digit.
@@ -28,6 +30,7 @@ pub struct CreateUser {
 
 /// The next certificate of who asks: `POST /v1/users/NAME/renew`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RenewUser {
     pub csr: String,
@@ -35,6 +38,7 @@ pub struct RenewUser {
 
 /// To both: with the user's key it is all that a user needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewCertificate {
     pub user: User,
     /// 32 hex digits.
@@ -49,6 +53,7 @@ pub struct NewCertificate {
 
 /// A host and where it is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reachable {
     /// 32 hex digits.
     pub machine: String,
@@ -58,6 +63,7 @@ pub struct Reachable {
 
 /// One user: `GET /v1/users`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct User {
     pub name: String,
     pub role: UserRole,

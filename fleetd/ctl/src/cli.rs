@@ -3,7 +3,9 @@
 
 use crate::secret;
 use clap::builder::FalseyValueParser;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 
 mod fleet;
@@ -44,7 +46,6 @@ pub(crate) struct Common {
     /// Socket of the fleetd to ask, a path or unix:///PATH
     /// [default: /run/flotilla/fleetd.sock]
     #[arg(long, visible_alias = "endpoint", global = true, value_name = "PATH")]
-    #[arg(conflicts_with = "user_file")]
     pub socket: Option<String>,
     /// Ask the fleet of this user's file, over the network [default, where there is no socket:
     /// ~/.config/flotilla/fleet]
@@ -52,7 +53,6 @@ pub(crate) struct Common {
     pub fleet: Option<PathBuf>,
     /// With a user's file: ask this host of the fleet, and no other
     #[arg(id = "asked_host", long = "host", global = true, value_name = "ADDRESS[:PORT]")]
-    #[arg(conflicts_with = "socket")]
     pub host: Option<String>,
     /// Print JSON instead of words
     #[arg(long, global = true)]
@@ -351,7 +351,23 @@ Examples:
 /// The command line of this process. Ends it, with code 2, if it is wrong.
 pub(crate) fn parse() -> Arguments {
     let matches = command().try_get_matches().unwrap_or_else(|error| leave(&error));
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| leave(&error))
+    read(&matches).unwrap_or_else(|error| leave(&error))
+}
+
+/// Of a socket and a user's file the one counts that stands on the command line.
+fn read(matches: &ArgMatches) -> Result<Arguments, clap::Error> {
+    let mut arguments = Arguments::from_arg_matches(matches)?;
+    let said = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    match (said("socket"), said("user_file") || said("asked_host")) {
+        (true, true) => {
+            let text = "--socket is a host's own fleetd, --fleet and --host ask over the network";
+            return Err(command().error(ErrorKind::ArgumentConflict, text));
+        }
+        (true, false) => (arguments.common.fleet, arguments.common.host) = (None, None),
+        (false, true) => arguments.common.socket = None,
+        (false, false) => {}
+    }
+    Ok(arguments)
 }
 
 /// Ends the process with the error, but not with a token that stood in the wrong place.
@@ -391,8 +407,7 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> Result<Arguments, clap::Error> {
-        let matches = command().try_get_matches_from(line.split(' '))?;
-        Arguments::from_arg_matches(&matches)
+        read(&command().try_get_matches_from(line.split(' '))?)
     }
 
     #[test]
@@ -407,6 +422,22 @@ mod tests {
         assert!(matches!(parsed("fleetctl jour a").unwrap().command, Command::Logs(_)));
         assert!(parsed("fleetctl list-u").is_err());
         assert!(parsed("fleetctl st a").is_err());
+    }
+
+    #[test]
+    fn a_socket_and_the_network_are_two_ways() {
+        let network = parsed("fleetctl --fleet a --host b list-units").unwrap().common;
+        assert_eq!((network.fleet, network.host), (Some("a".into()), Some("b".to_owned())));
+        // Also behind the command.
+        let socket = parsed("fleetctl list-units --socket s").unwrap().common;
+        assert_eq!((socket.socket.as_deref(), socket.fleet), (Some("s"), None));
+        assert!(parsed("fleetctl --socket s list-units --fleet a").is_err());
+        assert!(parsed("fleetctl --socket s --host b list-units").is_err());
+        let shown = parsed("fleetctl --fleet a fleet").unwrap();
+        assert!(matches!(shown.command, Command::Fleet(Fleet { command: None, .. })));
+        let set = parsed("fleetctl fleet set hosts-may=view").unwrap();
+        assert!(matches!(set.command, Command::Fleet(Fleet { command: Some(_), .. })));
+        assert!(parsed("fleetctl fleet set hosts-may=root").is_err());
     }
 
     #[test]

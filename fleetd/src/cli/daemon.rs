@@ -91,8 +91,8 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
         images,
         network,
         launcher,
-        events: Events::new(now()),
-        own: fleet.is_some().then(|| Events::new(now())),
+        events: Events::new(short(&machine_id), now()),
+        own: fleet.is_some().then(|| Events::new(short(&machine_id), now())),
         host: facts,
         cpus: host::cpus(),
         allow_unenforced_limits: arguments.allow_unenforced_limits,
@@ -238,6 +238,10 @@ impl InFleet {
     async fn link(self, obeyed: u64) -> Result<Arc<Links>, String> {
         self.group.link(self.identity, obeyed).await
     }
+}
+
+fn short(machine: &str) -> &str {
+    machine.get(..8).unwrap_or(machine)
 }
 
 /// What this host says of itself to the others.

@@ -17,6 +17,7 @@ use tokio_util::io::ReaderStream;
 #[derive(Deserialize)]
 pub(super) struct Filter {
     since: Option<u64>,
+    origin: Option<String>,
     unit: Option<String>,
 }
 
@@ -25,7 +26,7 @@ pub(super) async fn stream(
     query: std::result::Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response> {
     let Query(filter) = query?;
-    let mut reader = api.context.events.reader(filter.since);
+    let mut reader = api.context.events.reader(filter.since, filter.origin.as_deref());
     let wanted = move |event: &fleetd_api::Event| {
         matches!(event.kind, EventKind::Lagged)
             || filter.unit.as_ref().is_none_or(|unit| event.unit.as_ref() == Some(unit))

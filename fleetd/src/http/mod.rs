@@ -11,6 +11,7 @@ mod lead;
 mod listen;
 mod logs;
 mod machines;
+mod openapi;
 mod peers;
 mod problem;
 mod relay;
@@ -130,6 +131,7 @@ fn routes(api: Arc<Api>) -> Router {
         .route_layer(by_host);
     let here = Router::new()
         .route("/v1/version", get(machines::version))
+        .route("/v1/openapi.json", get(openapi::show))
         .route("/v1/fleet", get(fleet::show))
         .route("/v1/fleet/init", post(fleet::init))
         .route("/v1/fleet/join", post(fleet::join))

@@ -6,10 +6,12 @@ use crate::consensus::Decision;
 use crate::core::decided::unit::Command;
 use crate::core::decided::{Entry, Outcome};
 use crate::core::unit::{self, placement};
-use axum::Json;
+use crate::peer::{Caller, Who};
+use crate::pki::Role;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use fleetd_api::{
     Accepted, Active, Desire, DesiredState, EventKind, MAX_UNIT_FILE, Problem, ProblemKind, Scale,
     Submit, Unit, UnitName, UnitState, Warning,
@@ -25,11 +27,17 @@ pub(super) async fn list(State(api): Shared) -> Json<Vec<Unit>> {
     Json(decided.units.iter().map(|(name, entry)| unit(&api, name, entry, false)).collect())
 }
 
-pub(super) async fn show(State(api): Shared, Path(name): Path<String>) -> Result<Json<Unit>> {
+/// Without its text for who may only look: `Environment=` and command lines hold secrets often enough.
+pub(super) async fn show(
+    State(api): Shared,
+    Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Unit>> {
     let name = checked(&name)?;
+    let reads = matches!(caller.who, Who::User { role, .. } if role >= Role::Operate);
     let decided = api.consensus.decided();
     match decided.units.get(name.as_str()) {
-        Some(entry) => Ok(Json(unit(&api, name.as_str(), entry, true))),
+        Some(entry) => Ok(Json(unit(&api, name.as_str(), entry, reads))),
         None => Err(unknown(&name)),
     }
 }

@@ -36,7 +36,7 @@ pub async fn part(links: Arc<Links>, consensus: Consensus) {
 /// How its units are, and which set it has taken over, until fleetd ends.
 pub async fn units(links: Arc<Links>, context: Arc<Context>, agent: agent::Handle) {
     let mut progress = agent.progress.clone();
-    let Some(reader) = context.own.as_ref().map(|own| own.reader(None)) else { return };
+    let Some(reader) = context.own.as_ref().map(|own| own.reader(None, None)) else { return };
     let mut teller =
         Teller { links, agent, reader, there: BTreeSet::new(), starts: BTreeMap::new() };
     // What was there before the first event.

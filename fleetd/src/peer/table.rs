@@ -49,6 +49,7 @@ const ADMIN: Need = Need::User(Role::Admin);
 
 pub static TABLE: &[Rule] = &[
     rule("GET", "/v1/version", VIEW),
+    rule("GET", "/v1/openapi.json", VIEW),
     rule("GET", "/v1/machines", VIEW),
     rule("PATCH", "/v1/machines/{id}", ADMIN),
     rule("DELETE", "/v1/machines/{id}", ADMIN),

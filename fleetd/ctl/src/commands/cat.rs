@@ -13,6 +13,11 @@ pub(super) async fn run(context: &Context, flags: &Units) -> Result<u8, Failure>
     for unit in names::select(&flags.units, &listed)? {
         units.extend(context.unit(&unit.name).await?);
     }
+    // Who may only look is given no text.
+    if let Some(hidden) = units.iter().find(|unit| unit.text.is_none()) {
+        let message = format!("print {}: unit files may hold secrets", hidden.name);
+        return Err(Failure::new(message).hint("it takes the role operate"));
+    }
     if context.json {
         print_json(&units)?;
         return Ok(0);

@@ -1,7 +1,7 @@
 //! Waits until units have reached what was asked of them, and shows each step meanwhile.
 
 use super::Context;
-use crate::client::Lines;
+use crate::client::{self, Lines};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::wait::{Goal, PLACE, Verdict, Watch};
@@ -99,13 +99,15 @@ async fn watch(
     progress: &mut Progress,
 ) -> Result<(), Failure> {
     let mut index = jobs.iter().map(|job| job.index).min().unwrap_or(0);
+    // Whose count the index is; at first it is of who has taken the request.
+    let mut origin = String::new();
     let mut lost: Option<Instant> = None;
     while jobs.iter().any(Job::waits) {
-        let stream = context.client.lines(&format!("/v1/events?since={index}")).await;
+        let stream = context.client.lines(&since(index, &origin)).await;
         let result = match stream {
             Ok(mut lines) => {
                 refresh(context, jobs, progress, lost.take().is_some()).await?;
-                read(context, &mut lines, jobs, progress, &mut index).await
+                read(context, &mut lines, jobs, progress, (&mut index, &mut origin)).await
             }
             Err(failure) => Err(failure),
         };
@@ -128,13 +130,20 @@ async fn watch(
     Ok(())
 }
 
+fn since(index: u64, origin: &str) -> String {
+    match origin {
+        "" => format!("/v1/events?since={index}"),
+        origin => format!("/v1/events?since={index}&origin={}", client::encode(origin)),
+    }
+}
+
 /// Reads events until every job has its verdict or the stream ends.
 async fn read(
     context: &Context,
     lines: &mut Lines,
     jobs: &mut [Job],
     progress: &mut Progress,
-    index: &mut u64,
+    (index, origin): (&mut u64, &mut String),
 ) -> Result<(), Failure> {
     while jobs.iter().any(Job::waits) {
         let event = match tokio::time::timeout(LONG_STEP, lines.next::<Event>()).await {
@@ -147,7 +156,15 @@ async fn read(
         };
         give_up_placing(jobs, progress);
         let Some(event) = event else { return Ok(()) };
-        *index = event.index.max(*index);
+        if *origin == event.origin {
+            *index = event.index.max(*index);
+        } else {
+            if !origin.is_empty() {
+                // Another host counts for itself, and says first that something may be missing.
+                jobs.iter_mut().for_each(|job| job.index = event.index);
+            }
+            (*index, *origin) = (event.index, event.origin.clone());
+        }
         if event.kind == EventKind::Lagged {
             refresh(context, jobs, progress, true).await?;
             continue;

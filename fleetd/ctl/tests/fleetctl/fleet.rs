@@ -11,7 +11,7 @@ const TOKEN: &str = "flt1-abcdefgh-secretsecretsecret-authority-check2";
 
 fn fleet(change: Value) -> Value {
     let mut fleet = json!({"id": FLEET, "machine": HOST, "address": "10.0.0.1:7400",
-        "leader": HOST, "voters": [HOST], "generation": 1, "index": 42});
+        "leader": HOST, "voters": [HOST], "generation": 1, "index": 42, "hosts_may": "operate"});
     fleet.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     fleet
 }
@@ -152,6 +152,7 @@ fn the_fleet_is_shown_line_by_line() {
    Address: 10.0.0.1:7400
     Leader: 00f16a7e
     Voters: 00f16a7e, 77777777
+ Hosts may: operate
 Generation: 1
      Index: 42
 "

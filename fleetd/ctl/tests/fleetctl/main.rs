@@ -27,7 +27,11 @@ fn a_daemon_that_is_not_there_is_told_with_a_hint() {
         )
     );
     let ran = server.run(&["--endpoint", "http://x", "list-units"]);
-    assert_eq!(ran.err, "fleetctl: connect http://x: only unix:///PATH is there yet\n");
+    assert_eq!(
+        ran.err,
+        "fleetctl: connect http://x: it is neither a path nor unix:///PATH (--fleet FILE asks over the \
+         network)\n"
+    );
 }
 
 #[test]
