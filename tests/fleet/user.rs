@@ -18,7 +18,6 @@ pub(crate) struct User(Arc<ClientConfig>);
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub head: String,
     pub(crate) body: String,
 }
 
@@ -82,7 +81,7 @@ impl User {
         let answer = String::from_utf8(bytes).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        Answer { status, body: body.to_owned() }
     }
 
     /// The same with a body of JSON and its length.

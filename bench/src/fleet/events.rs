@@ -64,7 +64,7 @@ mod tests {
     fn a_units_own_submission_is_found() {
         let event = |time, unit: &str, kind| {
             let unit = Some(unit.to_owned());
-            Event { index: time, time, unit, kind }
+            Event { index: time, origin: String::new(), time, unit, kind }
         };
         let step = EventKind::Step { step: "image".to_owned(), message: String::new() };
         let events = [
