@@ -79,7 +79,7 @@ fn file(name: &'static str, rules: &str, number: u32) -> File {
         memory: 1 << 30,
         tasks: 1000,
     };
-    let instance = UnitName::new(&name.replace("@.", "@1.")).unwrap();
+    let instance = UnitName::new(name.replace("@.", "@1.")).unwrap();
     let loaded = unit::load(&instance, &text, &BTreeMap::new(), &facts);
     let loaded = loaded.unwrap_or_else(|faults| panic!("{name}: {}", faults[0]));
     let hash = unit::hash(&text, &BTreeMap::new());
