@@ -232,7 +232,14 @@ impl Agent {
     fn step(&mut self, name: &str, set: &AssignmentSet) {
         let Some(unit) = self.units.get_mut(name) else { return };
         let entry = match obey::wish(set, name, unit.order(set)) {
-            Wish::As(entry) => entry.clone(),
+            Wish::As(entry) => {
+                if let Some(record) = unit.belongs_to(set, entry)
+                    && let Err(error) = start::write_record(&self.context, &record)
+                {
+                    tracing::warn!("{error}");
+                }
+                entry.clone()
+            }
             Wish::Ends => unit.leaves.get_or_insert_with(|| Arc::new(Entry::gone())).clone(),
             // Absence of data never stops a container.
             Wish::Unknown => return,

@@ -117,7 +117,7 @@ fn record(context: &Context, plan: &Plan) -> Result<RunRecord, String> {
     })
 }
 
-fn write_record(context: &Context, record: &RunRecord) -> Result<(), String> {
+pub(super) fn write_record(context: &Context, record: &RunRecord) -> Result<(), String> {
     let directory = context.place.run(&record.run);
     make_private(&directory)?;
     let bytes =

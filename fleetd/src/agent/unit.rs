@@ -137,6 +137,23 @@ impl Unit {
         }
     }
 
+    /// A run of a lost database is of the decision that asks for it from now on: what that one says
+    /// later is about it. Gives the record to be kept.
+    pub fn belongs_to(&mut self, set: &AssignmentSet, entry: &Entry) -> Option<Arc<RunRecord>> {
+        let run = self.run.as_mut()?;
+        let of_another = run.record.as_ref().filter(|r| !obey::knows(set, &r.source))?;
+        let newest = entry.start.max(entry.restart);
+        let record =
+            RunRecord { source: obey::source(set), order: newest, ..of_another.as_ref().clone() };
+        if let Seen::Preparing { order } | Seen::Running { order, .. } = &mut run.seen {
+            *order = newest;
+        }
+        self.life.order = newest;
+        let record = Arc::new(record);
+        run.record = Some(Arc::clone(&record));
+        Some(record)
+    }
+
     pub fn loaded(&self) -> Option<&Arc<ContainerUnit>> {
         self.file.as_ref().and_then(|file| file.unit.as_ref().ok())
     }

@@ -54,4 +54,10 @@ fn a_run_of_a_lost_database_is_newer_than_any_set_of_the_new_one() {
     record.source = "another".to_owned();
     run.record = Some(Arc::new(record));
     assert_eq!(unit.order(&set), u64::MAX);
+    // It is of the new one as soon as that asks for it, and ends when that says so.
+    let entry = Entry { start: 8, ..Entry::gone() };
+    let kept = unit.belongs_to(&set, &entry).unwrap();
+    assert_eq!((kept.order, kept.source.as_str()), (8, obey::source(&set).as_str()));
+    assert_eq!(unit.order(&set), 8);
+    assert!(unit.belongs_to(&set, &entry).is_none(), "it is already");
 }
