@@ -21,9 +21,15 @@ use fleetd_api::{BACKUP_VERSION, Backup, Problem, ProblemKind, Restored};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// About as many bytes of commands are decided at once.
 const TOGETHER: usize = 1 << 20;
+
+/// Nobody may lead while the voters choose.
+const CHOOSING: Duration = Duration::from_secs(10);
+const REST: Duration = Duration::from_millis(100);
 
 pub(super) async fn backup(State(api): Shared) -> Result<Json<Backup>> {
     let decided = api.consensus.decided();
@@ -58,11 +64,17 @@ pub(super) async fn restore(
     request: Request,
 ) -> Result<Response> {
     let Query(how) = how?;
-    if let Some(links) = &api.links
-        && !api.consensus.leads()
-        && let Some(leader) = links.leader(&api.consensus)
-    {
-        return Ok(lead::once(links, leader, request, false).await);
+    let begun = Instant::now();
+    while let Some(links) = api.links.as_ref().filter(|_| !api.consensus.leads()) {
+        if let Some(leader) = links.leader(&api.consensus) {
+            return Ok(lead::once(links, leader, request, false).await);
+        }
+        // It is lost, or the voters are about to choose.
+        match super::recovery::is_lost(&api, links).await {
+            Ok(()) => break,
+            Err(alive) if begun.elapsed() > CHOOSING => return Err(alive),
+            Err(_) => tokio::time::sleep(REST).await,
+        }
     }
     let body: std::result::Result<Bytes, BytesRejection> =
         <Bytes as axum::extract::FromRequest<_>>::from_request(request, &()).await;
