@@ -18,9 +18,9 @@ use fleetd::consensus::{Consensus, Form, voters};
 use fleetd::core::cluster::{Facts, Observed, Seen};
 use fleetd::core::decided::{AssignmentSet, Command, machine, unit};
 use fleetd::core::machine_id::MachineId;
+use fleetd::core::obey;
 use fleetd::core::schedule::Resources;
 use fleetd::membership::{found, sets};
-use fleetd::pki::signed::Purpose;
 use fleetd_api::DesiredState;
 use std::collections::BTreeMap;
 use std::io;
@@ -196,9 +196,7 @@ impl Host {
             // As it comes over the wire.
             let signed = serde_json::to_vec(&signed).unwrap();
             let signed: fleetd::pki::signed::Signed = serde_json::from_slice(&signed).unwrap();
-            let payload = signed.verify(Purpose::AssignmentSet, &self.signer).unwrap();
-            let set: AssignmentSet = serde_json::from_str(payload).unwrap();
-            assignments.offer(set);
+            assignments.offer(obey::read(&signed, &self.signer, self.id, have).unwrap());
             let set = assignments.subscribe().borrow().clone();
             let wanted = set.units.values().filter(|unit| !unit.entry.destroyed).count();
             self.tell(&set, &show);

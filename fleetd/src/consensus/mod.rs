@@ -18,7 +18,7 @@ use openraft::error::{ClientWriteError, RaftError};
 use openraft::{Raft, RaftMetrics};
 use raft::network::{Nobody, Wire};
 use raft::node::Node;
-use raft::{Group, Voter};
+use raft::{Group, LogId, Voter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +149,15 @@ impl Consensus {
     pub fn raft(&self) -> Option<Raft<Group>> {
         match &*self.group.borrow() {
             State::Runs(node) => Some(node.raft.clone()),
+            State::Starts | State::Failed(_) => None,
+        }
+    }
+
+    /// Of the newest entry of the log, decided or not: of two members the one with the greater has all
+    /// that the other may have acknowledged.
+    pub fn last_log_id(&self) -> Option<LogId> {
+        match &*self.group.borrow() {
+            State::Runs(node) => node.log.last(),
             State::Starts | State::Failed(_) => None,
         }
     }

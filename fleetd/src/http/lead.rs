@@ -22,9 +22,9 @@ use tokio::time::Instant;
 const HERE: HeaderName = HeaderName::from_static("flotilla-here");
 
 /// Nobody may lead while the voters choose.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts.
-const REST: Duration = Duration::from_millis(100);
+pub(super) const REST: Duration = Duration::from_millis(100);
 
 /// The leader answers.
 pub(super) async fn by_leader(

@@ -32,10 +32,8 @@ pub(super) struct Position {
 
 impl Position {
     pub(super) fn of(consensus: &Consensus) -> Self {
-        let log = consensus.raft().and_then(|raft| raft.metrics().borrow().last_applied);
-        let last = consensus.raft().and_then(|raft| raft.metrics().borrow().last_log_index);
-        let term = log.map_or(0, |id| id.leader_id.term);
-        Self { index: consensus.decided().index, log: (term, last.unwrap_or(0)) }
+        let log = consensus.last_log_id().map_or((0, 0), |id| (id.leader_id.term, id.index));
+        Self { index: consensus.decided().index, log }
     }
 
     /// A later generation counts more than a longer log.
@@ -86,7 +84,7 @@ fn alone() -> Problem {
 async fn look(api: &Api) -> Result<Recovery> {
     let links = api.links.as_ref().ok_or_else(|| Answer(alone()))?;
     let own = Position::of(&api.consensus);
-    let voters = voters(api, links).await;
+    let voters = voters(links, own).await;
     let (generation, index) = (own.index / GENERATION, own.index % GENERATION);
     let ahead = links.obeyed().into_iter().filter(|(_, index)| *index > own.index);
     let ahead = ahead.map(|(machine, index)| Ahead {
@@ -106,11 +104,11 @@ async fn look(api: &Api) -> Result<Recovery> {
 }
 
 /// Those who were to decide, each with what it answers.
-async fn voters(api: &Api, links: &Links) -> Vec<(Voter, Option<Position>)> {
+async fn voters(links: &Links, own: Position) -> Vec<(Voter, Option<Position>)> {
     let view = links.view.borrow().clone();
     let mut asked = JoinSet::new();
     for (id, address) in view.voters.iter().map(|(id, address)| (*id, address.clone())) {
-        let (client, own) = (links.client.clone(), Position::of(&api.consensus));
+        let client = links.client.clone();
         let (is_own, may_live) = (id == links.machine, links.may_live(id));
         asked.spawn(async move {
             let position = match (is_own, may_live) {
@@ -191,7 +189,8 @@ fn lives(api: &Api, links: &Links, voters: &[(Voter, Option<Position>)]) -> Opti
 
 /// Refuses while the fleet can still decide by itself.
 pub(super) async fn is_lost(api: &Api, links: &Links) -> Result<()> {
-    match lives(api, links, &voters(api, links).await) {
+    let own = Position::of(&api.consensus);
+    match lives(api, links, &voters(links, own).await) {
         None => Ok(()),
         Some(refused) => Err(Answer(problem(refused))),
     }

@@ -9,7 +9,7 @@ use super::{Api, Shared};
 use crate::core::decided::restore::{Change, changes};
 use crate::core::decided::unit::Command as UnitCommand;
 use crate::core::decided::{Command, Decided, GENERATION, image};
-use crate::membership::identity::{self, address};
+use crate::membership::identity::address;
 use crate::membership::{found, now, recovery};
 use axum::Json;
 use axum::body::Bytes;
@@ -21,15 +21,10 @@ use fleetd_api::{BACKUP_VERSION, Backup, Problem, ProblemKind, Restored};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// About as many bytes of commands are decided at once.
 const TOGETHER: usize = 1 << 20;
-
-/// Nobody may lead while the voters choose.
-const CHOOSING: Duration = Duration::from_secs(10);
-const REST: Duration = Duration::from_millis(100);
 
 pub(super) async fn backup(State(api): Shared) -> Result<Json<Backup>> {
     let decided = api.consensus.decided();
@@ -72,8 +67,8 @@ pub(super) async fn restore(
         // It is lost, or the voters are about to choose.
         match super::recovery::is_lost(&api, links).await {
             Ok(()) => break,
-            Err(alive) if begun.elapsed() > CHOOSING => return Err(alive),
-            Err(_) => tokio::time::sleep(REST).await,
+            Err(alive) if begun.elapsed() > lead::PATIENCE => return Err(alive),
+            Err(_) => tokio::time::sleep(lead::REST).await,
         }
     }
     let body: std::result::Result<Bytes, BytesRejection> =
@@ -206,8 +201,7 @@ async fn fleet(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
         Some(_) => None,
         None => Some(found::again(backup, api.id, address, now()).map_err(internal)?),
     };
-    let key = identity.as_ref().and_then(identity::Identity::fingerprint);
-    recovery.with(backup, key).and_then(|r| r.write(place)).map_err(internal)?;
+    recovery.with(backup).and_then(|r| r.write(place)).map_err(internal)?;
     if let Some(identity) = identity {
         identity.write(place).map_err(internal)?;
     }

@@ -13,7 +13,6 @@ use crate::consensus::Consensus;
 use crate::consensus::raft::{Voter, alone};
 use crate::core::decided::{AssignmentSet, Command, Decided, GENERATION, fleet, image, machine};
 use crate::core::machine_id::MachineId;
-use crate::pki::Fingerprint;
 use crate::sentence::cause;
 use crate::store::{self, Store};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -36,9 +35,6 @@ pub struct Recovery {
     /// In place of what the database has: an [`image`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     facts: Option<String>,
-    /// Of this host's key, where it is new to the fleet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key: Option<Fingerprint>,
 }
 
 fn path(place: &Place) -> PathBuf {
@@ -58,14 +54,14 @@ impl Recovery {
         let _ = SystemRandom::new().fill(&mut random);
         let left_out = u64::from_le_bytes(random) % LEFT_OUT;
         let above = known.saturating_add(left_out * GENERATION);
-        Self { above, facts: None, key: None }
+        Self { above, facts: None }
     }
 
-    /// With what a backup has, on a host with this key.
-    pub fn with(self, facts: &Decided, key: Option<Fingerprint>) -> Result<Self, String> {
+    /// With what a backup has.
+    pub fn with(self, facts: &Decided) -> Result<Self, String> {
         let written = image::write(facts).map_err(|e| e.to_string())?;
         let facts = String::from_utf8(written).map_err(|e| e.to_string())?;
-        Ok(Self { facts: Some(facts), key, ..self })
+        Ok(Self { facts: Some(facts), ..self })
     }
 
     pub fn generation(&self) -> u64 {
@@ -97,7 +93,7 @@ impl Recovery {
         let (machine, address) = (own.machine, own.address.to_string());
         let mut join = None;
         if decided.machines.get(&machine).is_none_or(|known| known.address != address) {
-            join = Some(machine::Command::Join { machine, address, key: self.key }.into());
+            join = Some(machine::Command::Join { machine, address, key: own.fingerprint() }.into());
         }
         let voters = fleet::Command::Voters { voters: [machine].into() };
         let raise = Command::Raise { above: self.above };
@@ -119,18 +115,9 @@ pub fn go_on(place: &Place, own: Option<&Identity>) -> Result<(), String> {
         let known = alone::index(&database).map_err(|e| e.to_string())?;
         if known / GENERATION < recovery.generation() {
             let voter = Voter { address: own.address.to_string() };
-            let mut refused = None;
-            let change = |known: Decided| {
-                recovery.change(known.clone(), own).unwrap_or_else(|error| {
-                    refused = Some(error);
-                    known
-                })
-            };
+            let change = |known| recovery.change(known, own);
             let done = alone::alone(&database, own.machine, voter, change);
-            done.map_err(|e| e.to_string())?;
-            if let Some(error) = refused {
-                return Err(format!("recover: {error} (remove {})", path(place).display()));
-            }
+            done.map_err(|e| format!("recover: {e} ({} says so)", path(place).display()))?;
             tracing::warn!(
                 "recovered: this host alone decides, in generation {}",
                 recovery.generation()

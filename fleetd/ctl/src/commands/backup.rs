@@ -6,11 +6,11 @@ use crate::client;
 use crate::failure::Failure;
 use crate::text;
 use fleetd_api::{Backup, Restored};
-use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use fleetd_pki::files::write_private;
+use std::fmt::Write;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
 
 /// Units that are named of each kind.
 const NAMED: usize = 10;
@@ -22,9 +22,7 @@ pub(super) async fn backup(context: &Context, flags: &BackupFlags) -> Result<u8,
     if flags.file.as_os_str() == "-" {
         print(&String::from_utf8_lossy(&bytes))?;
     } else {
-        let told =
-            |error: &io::Error| Failure::io(format!("write {}", flags.file.display()), error);
-        write_private(&flags.file, &bytes).map_err(|error| told(&error))?;
+        write_private(&flags.file, &bytes).map_err(|error| Failure::new(error.to_string()))?;
     }
     let units = count(backup.units, "unit");
     eprintln!("{units}, decided up to {} of generation {}", backup.index, backup.generation);
@@ -32,23 +30,6 @@ pub(super) async fn backup(context: &Context, flags: &BackupFlags) -> Result<u8,
         eprintln!("it has the keys of the fleet in it: whoever can read it has the fleet");
     }
     Ok(0)
-}
-
-/// Whole or not at all, for its owner only.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(format!(".{}.new", std::process::id()));
-    let new = PathBuf::from(new);
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, path)
-    };
-    write().inspect_err(|_| {
-        // What is half written is of no use; that it stays is not what is to be told.
-        let _ = fs::remove_file(&new);
-    })
 }
 
 pub(super) async fn restore(context: &Context, flags: &RestoreFlags) -> Result<u8, Failure> {

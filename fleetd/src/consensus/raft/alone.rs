@@ -16,16 +16,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Changes the database of a fleetd that does not run. `change` gets what was decided and gives what
-/// is from now on.
+/// is from now on; where it refuses, nothing is changed.
 pub fn alone(
     path: &Path,
     own: MachineId,
     voter: Voter,
-    change: impl FnOnce(Decided) -> Decided,
-) -> Result<(), store::Error> {
-    store::offline(path, |database| {
+    change: impl FnOnce(Decided) -> Result<Decided, String>,
+) -> Result<(), String> {
+    let done = store::offline(path, |database| {
         let (before, decided, last) = read(database)?;
-        let after = change(decided);
+        let after = match change(decided) {
+            Ok(after) => after,
+            Err(refused) => return Ok(Err(refused)),
+        };
         let vote = table::get::<Vote<MachineId>>(database, VOTE)?;
         let vote = vote.unwrap_or_else(|| Vote::new(1, own));
         let last = last.unwrap_or_else(|| LogId::new(CommittedLeaderId::new(1, own), 0));
@@ -39,8 +42,10 @@ pub fn alone(
         table::put(&transaction, PURGED, &table::json(&last)?)?;
         table::put(&transaction, COMMITTED, &table::json(&Some(last))?)?;
         table::put(&transaction, APPLIED, &table::json(&position)?)?;
-        Ok(transaction.commit()?)
-    })
+        transaction.commit()?;
+        Ok(Ok(()))
+    });
+    done.map_err(|e| e.to_string())?
 }
 
 /// The index of what was decided, as far as it is known to be; 0: nothing was.

@@ -70,6 +70,11 @@ impl Log {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Of the newest entry, decided or not.
+    pub fn last(&self) -> Option<LogId> {
+        self.recent().last
+    }
+
     /// Writes and waits until it is on disk.
     async fn durably(&self, work: Work) -> Result<(), Arc<redb::Error>> {
         let (done, written) = waiting();

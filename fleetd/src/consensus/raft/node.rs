@@ -19,6 +19,7 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Node {
     pub raft: Raft<Group>,
+    pub log: Log,
     pub failure: Failure,
 }
 
@@ -43,10 +44,10 @@ impl Node {
             .map_err(|e| fail(&e))?;
         let log = Log::open(database, writer).map_err(|e| fail(&e))?;
         let config = Arc::new(config().validate().map_err(|e| fail(&e))?);
-        let raft = Raft::new(id, config, Network { own: id, wire }, log, machine)
+        let raft = Raft::new(id, config, Network { own: id, wire }, log.clone(), machine)
             .await
             .map_err(|e| fail(&e))?;
-        Ok(Self { raft, failure })
+        Ok(Self { raft, log, failure })
     }
 
     /// Makes a group of one where there is none yet.
