@@ -189,7 +189,11 @@ impl Host {
         loop {
             let have = assignments.index();
             let newer = |set: Option<&u64>| set.is_some_and(|index| *index > have);
-            changes.wait_for(|decided| newer(decided.sets.get(&self.id))).await.unwrap();
+            let news = changes.wait_for(|decided| newer(decided.sets.get(&self.id))).await;
+            if news.is_err() {
+                // The group ends with the benchmark.
+                return;
+            }
             let Some(signed) = sets::give(&self.voter, self.id, have).await.unwrap() else {
                 continue;
             };

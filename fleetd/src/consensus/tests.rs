@@ -140,3 +140,45 @@ fn after_a_full_disk_decisions_are_taken_again() {
     let after = block_on(async { start_again(&path).await.decided() });
     assert!(after == published, "what is there is not what was answered");
 }
+
+/// As a recovery does while no fleetd runs.
+fn alone_with(
+    path: &Path,
+    change: impl Fn(Decided) -> Result<Decided, String>,
+) -> Result<(), String> {
+    let own: MachineId = MACHINE.parse().unwrap();
+    loop {
+        match raft::alone::alone(path, own, Voter::default(), &change) {
+            // The thread that wrote closes the file a moment later.
+            Err(e) if e.contains("already open") => std::thread::yield_now(),
+            done => return done,
+        }
+    }
+}
+
+#[test]
+fn a_member_goes_on_alone_with_all_of_its_log_or_nothing_is_changed() {
+    let dir = Dir::new("alone");
+    let path = dir.0.join("fleetd.redb");
+    let last = block_on(async {
+        let (consensus, _) = Consensus::start(&path, MACHINE).await.unwrap();
+        consensus.propose(submit("a.container", "[Container]\n")).await.unwrap();
+        consensus.last_log_id()
+    });
+    assert_eq!(alone_with(&path, |_| Err("no".to_owned())), Err("no".to_owned()));
+    let raise = |mut decided: Decided| {
+        assert!(decided.units.contains_key("a.container"), "its log counts");
+        let above = decided.index;
+        decided.apply(&Command::Raise { above }).map_err(|e| e.to_string())?;
+        Ok(decided)
+    };
+    assert_eq!(alone_with(&path, raise), Ok(()));
+    block_on(async {
+        let consensus = start_again(&path).await;
+        let decided = consensus.decided();
+        assert!(decided.units.contains_key("a.container"));
+        assert_eq!(decided.index / decided::GENERATION, 1, "refused once, raised once");
+        consensus.propose(submit("b.container", "[Container]\n")).await.unwrap();
+        assert!(consensus.last_log_id() > last, "it goes on where the log ended");
+    });
+}
