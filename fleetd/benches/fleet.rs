@@ -189,8 +189,7 @@ impl Host {
         loop {
             let have = assignments.index();
             let newer = |set: Option<&u64>| set.is_some_and(|index| *index > have);
-            let news = changes.wait_for(|decided| newer(decided.sets.get(&self.id))).await;
-            if news.is_err() {
+            if changes.wait_for(|decided| newer(decided.sets.get(&self.id))).await.is_err() {
                 // The group ends with the benchmark.
                 return;
             }
