@@ -144,18 +144,24 @@ fn a_program_may_close_its_terminal_and_come_back() {
     );
     bundle.write_config();
     let trace = bundle.path().join("trace");
+    let made = bundle.path().join("made.sock");
+    let listener = UnixListener::bind(&made).unwrap();
     let run = std::process::Command::new(strace)
         .args(["-e", "trace=poll", "-o"])
         .arg(&trace)
         .arg(flotilla_tests::programs::path("ocirun"))
         .arg("--root")
         .arg(bundle.state_root())
-        .args(["run", &bundle.id])
+        .args(["run", "--pidfd-socket"])
+        .arg(&made)
+        .arg(&bundle.id)
         .current_dir(bundle.path())
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    // Sent once the container is recorded, which its program does not wait for.
+    receive(&listener);
     fs::read(bundle.root().join("closed")).unwrap();
     // Meanwhile the runtime waits. One that does not looks thousands of times.
     for _ in 0..20 {
