@@ -214,7 +214,8 @@ impl Host {
         let facts = Some(Facts { capacity, ..Facts::default() });
         let runs = set.units.iter().filter(|(_, unit)| !unit.entry.destroyed);
         let runs = runs.map(|(name, _)| name.clone()).collect();
-        let seen = Seen { alive: true, lost: false, facts, obeys: set.index, runs };
+        let seen =
+            Seen { alive: true, lost: false, facts, obeys: set.index, kept: set.index, runs };
         show.send_modify(|observed| {
             Arc::make_mut(observed).machines.insert(self.id, seen);
         });

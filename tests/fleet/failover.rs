@@ -13,6 +13,8 @@ fn units_of_a_dead_host_run_elsewhere_also_if_it_led() {
     let ask = other(&leader);
     // What is acknowledged just before is known to the others.
     said(&["submit"], &ground.start(&leader, "late.container", LONELY));
+    let begun = beginnings(&ground, &leader);
+    assert!(begun > 0, "its logs tell of each start");
     ground.play(&["kill", &leader]);
     let elsewhere = |unit: &str| ground.running(ask, unit).is_some_and(|(host, _)| host != leader);
     for unit in INSTANCES.into_iter().chain(["late.container"]) {
@@ -27,6 +29,19 @@ fn units_of_a_dead_host_run_elsewhere_also_if_it_led() {
         assert!(elsewhere(unit), "{unit} stays where it is");
     }
     assert_eq!(servers(&ground, &leader), 0);
+    assert_eq!(beginnings(&ground, &leader), begun, "what runs elsewhere it has not begun again");
+}
+
+/// How often a server has begun on a host, by what it has written to its log.
+fn beginnings(ground: &Ground, host: &str) -> usize {
+    said_in(&ground.state_dir().join(host).join("logs"), "listening on")
+}
+
+fn said_in(path: &std::path::Path, words: &str) -> usize {
+    if !path.is_dir() {
+        return std::fs::read_to_string(path).unwrap().matches(words).count();
+    }
+    std::fs::read_dir(path).unwrap().map(|entry| said_in(&entry.unwrap().path(), words)).sum()
 }
 
 #[test]

@@ -2,20 +2,34 @@
 //!
 //! A host needs nobody to go on with it. An older set never takes the place of a newer one; what is
 //! damaged is no set, and no set stops nothing.
+//!
+//! A set is obeyed whether or not the disk takes it. The fleet is told apart which one is safe there:
+//! after a death of this host nothing older comes back than that, and only then may a unit that has
+//! ended here have its place elsewhere.
 
-use super::place::{Place, write_whole};
+use super::place::{Place, sync, write_whole};
 use crate::consensus::Consensus;
-use crate::core::decided::AssignmentSet;
+use crate::core::decided::{AssignmentSet, Decided};
 use crate::core::machine_id::MachineId;
 use crate::core::obey;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// A disk that has failed is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
 
 pub struct Assignments {
     machine: MachineId,
     path: PathBuf,
     current: watch::Sender<Arc<AssignmentSet>>,
+    /// The index in the file. One writes at a time.
+    written: Mutex<u64>,
+    /// The index that is safe on disk.
+    kept: watch::Sender<u64>,
+    /// Whether it was the newest at some time since fleetd started, as far as anybody can know.
+    confirmed: watch::Sender<bool>,
 }
 
 impl Assignments {
@@ -29,11 +43,33 @@ impl Assignments {
         });
         let kept = kept.filter(|set: &AssignmentSet| set.machine == machine);
         let kept = kept.unwrap_or(AssignmentSet { machine, ..AssignmentSet::default() });
-        Self { machine, path, current: watch::Sender::new(Arc::new(kept)) }
+        let index = kept.index;
+        Self {
+            machine,
+            path,
+            current: watch::Sender::new(Arc::new(kept)),
+            written: Mutex::new(index),
+            kept: watch::Sender::new(index),
+            confirmed: watch::Sender::new(false),
+        }
     }
 
     pub fn subscribe(&self) -> watch::Receiver<Arc<AssignmentSet>> {
         self.current.subscribe()
+    }
+
+    /// The index of the newest set that is safe on disk.
+    pub fn kept(&self) -> watch::Receiver<u64> {
+        self.kept.subscribe()
+    }
+
+    /// Whether what this host has not begun yet may begin.
+    pub fn confirmed(&self) -> watch::Receiver<bool> {
+        self.confirmed.subscribe()
+    }
+
+    pub fn confirm(&self) {
+        self.confirmed.send_replace(true);
     }
 
     /// Of the newest.
@@ -46,10 +82,9 @@ impl Assignments {
         if !obey::is_newer(&set, &self.current.borrow()) {
             return;
         }
-        let written = serde_json::to_vec(&set).map_err(|e| e.to_string());
         // Without the disk it holds as long as this fleetd lives; the next one asks again.
-        if let Err(error) = written.and_then(|bytes| write_whole(&self.path, &bytes)) {
-            tracing::warn!("{error}");
+        if let Err(error) = self.write(&set) {
+            tracing::warn!("{error}; it is tried again until it succeeds");
         }
         let set = Arc::new(set);
         self.current.send_if_modified(|current| {
@@ -61,15 +96,56 @@ impl Assignments {
         });
     }
 
+    /// So that the next fleetd has it, whoever kills this one.
+    fn write(&self, set: &AssignmentSet) -> Result<(), String> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if *written < set.index {
+            let bytes = serde_json::to_vec(set).map_err(|e| e.to_string())?;
+            write_whole(&self.path, &bytes)?;
+            *written = set.index;
+        }
+        Ok(())
+    }
+
+    /// So that a machine without power has it, too.
+    fn keep(&self) -> Result<(), String> {
+        let newest = self.current.borrow().clone();
+        self.write(&newest)?;
+        sync(&self.path)?;
+        self.kept.send_if_modified(|kept| std::mem::replace(kept, newest.index) != newest.index);
+        Ok(())
+    }
+
+    /// Makes each set safe on disk, and tries again what failed, until fleetd ends.
+    pub async fn keep_all(self: Arc<Self>) {
+        let mut changes = self.current.subscribe();
+        loop {
+            let behind = |set: &Arc<AssignmentSet>| set.index > *self.kept.borrow();
+            if changes.wait_for(behind).await.is_err() {
+                return;
+            }
+            let own = Arc::clone(&self);
+            let kept = tokio::task::spawn_blocking(move || own.keep()).await;
+            if !matches!(kept, Ok(Ok(()))) {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Takes over this host's set as it is decided there, if it is newer.
+    pub fn follow_to(&self, decided: &Decided) {
+        let newest = decided.sets.get(&self.machine).copied().unwrap_or(0);
+        if newest > self.index() {
+            self.offer(decided.set(self.machine));
+        }
+    }
+
     /// Takes this host's sets out of what is decided here, until fleetd ends.
     pub async fn follow(self: Arc<Self>, consensus: Consensus) {
         let mut changes = consensus.changes();
         loop {
             let decided = changes.borrow_and_update().clone();
-            let newest = decided.sets.get(&self.machine).copied().unwrap_or(0);
-            if newest > self.current.borrow().index {
-                self.offer(decided.set(self.machine));
-            }
+            self.follow_to(&decided);
             if changes.changed().await.is_err() {
                 return;
             }

@@ -67,3 +67,28 @@ fn the_set_of_another_machine_is_not_ours() {
     let other = Assignments::open(&dir.0, MachineId(2));
     assert_eq!(other.subscribe().borrow().index, 0);
 }
+
+#[tokio::test]
+async fn what_the_disk_does_not_take_holds_and_is_kept_once_it_does() {
+    let dir = Dir::new("disk");
+    let assignments = Arc::new(Assignments::open(&dir.0, A));
+    let mut kept = assignments.kept();
+    assignments.offer(set(7, "a.container"));
+    assignments.keep().unwrap();
+    assert_eq!(*kept.borrow_and_update(), 7);
+    // Nothing can be written where a directory is.
+    let in_the_way = dir.0.assignments().with_extension("new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    assignments.offer(set(8, "b.container"));
+    assert_eq!(assignments.index(), 8);
+    let error = assignments.keep().unwrap_err();
+    assert!(error.contains("is a directory"), "{error}");
+    assert_eq!(*kept.borrow(), 7);
+    assert_eq!(Assignments::open(&dir.0, A).index(), 7);
+
+    let keeps = tokio::spawn(assignments.clone().keep_all());
+    std::fs::remove_dir(&in_the_way).unwrap();
+    kept.wait_for(|index| *index == 8).await.unwrap();
+    assert_eq!(**Assignments::open(&dir.0, A).subscribe().borrow(), set(8, "b.container"));
+    keeps.abort();
+}

@@ -44,6 +44,7 @@ use crate::core::reconcile::{Action, Seen};
 use crate::core::restart::micros;
 use crate::core::run::RunId;
 use crate::core::unit::container::ContainerUnit;
+use assignments::Assignments;
 use board::Board;
 use context::{Context, now};
 use fleetd_api::{DesiredState, EventKind};
@@ -61,6 +62,8 @@ use unit::{File, Run, Unit};
 pub struct Agent {
     context: Arc<Context>,
     assignments: watch::Receiver<Arc<AssignmentSet>>,
+    kept: watch::Receiver<u64>,
+    confirmed: watch::Receiver<bool>,
     /// The set that was taken over with: a newer one is a change from it.
     adopted: Arc<AssignmentSet>,
     board: Board,
@@ -76,6 +79,8 @@ pub struct Agent {
 pub struct Progress {
     /// Of the set that the board shows the effects of.
     pub index: u64,
+    /// Of the newest set that is safe on disk.
+    pub kept: u64,
     /// Units of which something is there.
     pub runs: BTreeSet<String>,
 }
@@ -91,17 +96,21 @@ impl Agent {
     /// `incarnation`: the number of this start of fleetd, for the ids of runs.
     pub fn new(
         context: Arc<Context>,
-        mut assignments: watch::Receiver<Arc<AssignmentSet>>,
+        assignments: &Assignments,
         machine: String,
         incarnation: u64,
     ) -> (Self, Handle) {
         let progress = watch::Sender::default();
         let board = Board::default();
         let handle = Handle { board: board.clone(), progress: progress.subscribe() };
+        let (kept, confirmed) = (assignments.kept(), assignments.confirmed());
+        let mut assignments = assignments.subscribe();
         let adopted = assignments.borrow_and_update().clone();
         let agent = Self {
             context,
             assignments,
+            kept,
+            confirmed,
             adopted,
             board,
             units: BTreeMap::new(),
@@ -135,6 +144,13 @@ impl Agent {
                     Some(message) => self.take(message, &set),
                     None => return,
                 },
+                kept = self.kept.changed() => if kept.is_err() { return },
+                confirmed = self.confirmed.changed() => {
+                    if confirmed.is_err() {
+                        return;
+                    }
+                    self.begin_held(&set);
+                }
                 () = until(wake) => self.wake(&set),
             }
             self.progress(&set);
@@ -144,8 +160,11 @@ impl Agent {
     /// Tells how far it is.
     fn progress(&self, set: &AssignmentSet) {
         let there = self.units.iter().filter(|(_, unit)| unit.run.is_some());
-        let now =
-            Progress { index: set.index, runs: there.map(|(name, _)| name.clone()).collect() };
+        let now = Progress {
+            index: set.index,
+            kept: *self.kept.borrow(),
+            runs: there.map(|(name, _)| name.clone()).collect(),
+        };
         self.progress.send_if_modified(|before| {
             let changed = *before != now;
             if changed {
@@ -202,6 +221,13 @@ impl Agent {
         }
     }
 
+    /// What waited for the fleet's word begins.
+    fn begin_held(&mut self, set: &AssignmentSet) {
+        let held = self.units.iter().filter(|(_, unit)| unit.held);
+        let held: Vec<String> = held.map(|(name, _)| name.clone()).collect();
+        held.iter().for_each(|name| self.step(name, set));
+    }
+
     fn wake(&mut self, set: &AssignmentSet) {
         let now = Instant::now();
         let due = |unit: &Unit| unit.wake.is_some_and(|wake| wake <= now);
@@ -245,9 +271,14 @@ impl Agent {
             Wish::Unknown => return,
         };
         let seen = unit.run.as_ref().map_or(Seen::Nothing, |run| run.seen.clone());
-        let mut life = std::mem::take(&mut unit.life);
+        let mut life = unit.life.clone();
         let now = now();
         let step = life.step(&unit.want(&entry), &seen, now);
+        // A host that has just come back asks first: the unit may have begun elsewhere meanwhile.
+        unit.held = matches!(step.action, Some(Action::Start { .. })) && !*self.confirmed.borrow();
+        if unit.held {
+            return self.post(name, &entry);
+        }
         unit.life = life;
         let pause = |wake: u64| Duration::from_micros(wake.saturating_sub(now));
         unit.wake = step.wake.map(|wake| Instant::now() + pause(wake));
@@ -263,7 +294,13 @@ impl Agent {
         if unit.leaves.is_some() && unit.run.is_none() {
             return self.forget(name, &entry);
         }
-        let posted = unit.posted(&entry, &self.machine);
+        self.post(name, &entry);
+    }
+
+    /// Shows how the unit is.
+    fn post(&mut self, name: &str, entry: &Entry) {
+        let Some(unit) = self.units.get(name) else { return };
+        let posted = unit.posted(entry, &self.machine);
         let state = Box::new(posted.state.clone());
         if self.board.post(name, posted) {
             self.context.event(name, EventKind::State { state });

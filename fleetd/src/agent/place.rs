@@ -95,6 +95,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
     write().map_err(|e| format!("write {}: {}", path.display(), cause(&e)))
 }
 
+/// Until a file, and that it has this name, is safe on disk.
+pub fn sync(path: &Path) -> Result<(), String> {
+    let sync = |path: &Path| std::fs::File::open(path)?.sync_all();
+    let synced = sync(path).and_then(|()| path.parent().map_or(Ok(()), sync));
+    synced.map_err(|e| format!("write {} to disk: {}", path.display(), cause(&e)))
+}
+
 /// Removes a tree; one that is not there is removed already.
 pub fn remove_tree(path: &Path) -> Result<(), String> {
     match std::fs::remove_dir_all(path) {

@@ -23,9 +23,9 @@ pub fn of_itself(
 ) -> watch::Receiver<Arc<Observed>> {
     let facts = offers(context);
     let see = move |progress: &Progress| {
-        let Progress { index, runs } = progress.clone();
+        let Progress { index, kept, runs } = progress.clone();
         let facts = Some(facts.clone());
-        let seen = Seen { alive: true, lost: false, facts, obeys: index, runs };
+        let seen = Seen { alive: true, lost: false, facts, obeys: index, kept, runs };
         Arc::new(Observed { machines: [(id, seen)].into() })
     };
     let (show, observed) = watch::channel(see(&progress.borrow_and_update()));

@@ -25,6 +25,8 @@ pub struct Unit {
     pub file: Option<File>,
     /// It is not assigned to this host any more: what is wanted of it until it is gone.
     pub leaves: Option<Arc<Entry>>,
+    /// It would begin, and waits until the fleet says that this host's set is the newest.
+    pub held: bool,
     /// When [`Life::step`] wants to be called again, whatever becomes of the clock.
     pub wake: Option<Instant>,
 }
@@ -192,6 +194,9 @@ impl Unit {
     }
 
     fn message(&self, entry: &Entry) -> Option<String> {
+        if self.held {
+            return Some("waits for the fleet's word that it belongs here still".to_owned());
+        }
         let run = self.run.as_ref();
         if let Some(waits) = run.and_then(|run| run.waits.clone()) {
             return Some(waits);

@@ -17,7 +17,7 @@ use crate::http::{self, Api};
 use crate::image;
 use crate::membership::identity::Identity;
 use crate::membership::said::Capacity;
-use crate::membership::{Links, links, part, recovery};
+use crate::membership::{Links, links, newest, part, recovery};
 use crate::peer::{self, Limits};
 use crate::sentence::cause;
 use crate::store::{self, Opened};
@@ -110,24 +110,31 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
         consensus.rise_above(assignments.index()).await.map_err(|e| e.to_string())?;
     }
     let (mut agent, handle) =
-        Agent::new(context.clone(), assignments.subscribe(), machine_id.clone(), incarnation);
+        Agent::new(context.clone(), &assignments, machine_id.clone(), incarnation);
     agent.adopt(found).await;
     let machine = machine(&context, machine_id);
     let mut shown = handle.progress.clone();
     let agent = tokio::spawn(agent.run(queue));
     tokio::spawn(assignments.clone().follow(consensus.clone()));
+    tokio::spawn(assignments.clone().keep_all());
     let restart = CancellationToken::new();
+    let confirms = |links| newest::confirm(links, consensus.clone(), assignments.clone());
     let (links, observed) = match fleet {
         Some(fleet) => {
             let links = fleet.link(assignments.index()).await?;
             let sets = assignments.subscribe();
             tokio::spawn(recovery::watch(consensus.clone(), sets, restart.clone()));
+            tokio::spawn(confirms(Some(links.clone())));
             let capacity = capacity(&context, &machine);
             let observed =
-                part::take_part(&links, &consensus, &context, &handle, assignments, capacity).await;
+                part::take_part(&links, &consensus, &context, &handle, &assignments, capacity)
+                    .await;
             (Some(links), observed)
         }
-        None => (None, sight::of_itself(&context, id, handle.progress.clone())),
+        None => {
+            tokio::spawn(confirms(None));
+            (None, sight::of_itself(&context, id, handle.progress.clone()))
+        }
     };
     let (settle, settled) = watch::channel(Settled::default());
     tokio::spawn(leader::lead(consensus.clone(), observed.clone(), settle));

@@ -260,6 +260,15 @@ impl Consensus {
         self.decided.borrow().clone()
     }
 
+    /// The decided facts, with all that was acknowledged anywhere before this was asked: most of the
+    /// voters have answered since. None: this host does not lead.
+    pub async fn newest(&self) -> Option<Arc<Decided>> {
+        let raft = self.raft()?;
+        let heard = tokio::time::timeout(DECIDED, raft.ensure_linearizable()).await;
+        heard.ok()?.ok()?;
+        Some(self.decided())
+    }
+
     /// Tells of every change.
     pub fn changes(&self) -> watch::Receiver<Arc<Decided>> {
         self.decided.clone()

@@ -44,6 +44,9 @@ pub(super) fn joining(api: Arc<Api>) -> Router {
 #[derive(Deserialize)]
 struct Above {
     above: u64,
+    /// Whether it has to be known that there is no newer one than what is answered.
+    #[serde(default)]
+    newest: bool,
 }
 
 async fn set(
@@ -51,7 +54,13 @@ async fn set(
     Extension(caller): Extension<Caller>,
     query: std::result::Result<Query<Above>, QueryRejection>,
 ) -> Result<Response> {
-    let (machine, Query(Above { above })) = (host(&caller)?, query?);
+    let (machine, Query(Above { above, newest })) = (host(&caller)?, query?);
+    if newest {
+        let decided = api.consensus.newest().await.ok_or_else(nobody_leads)?;
+        if decided.sets.get(&machine).is_none_or(|index| *index <= above) {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+    }
     match sets::give(&api.consensus, machine, above).await.map_err(internal)? {
         Some(signed) => Ok(Json(signed).into_response()),
         None => Ok(StatusCode::NO_CONTENT.into_response()),

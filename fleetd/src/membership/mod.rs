@@ -11,6 +11,7 @@
 //! | [`part`] | its tasks, all of them |
 //! | [`seat`], [`streams`] | what Raft's messages and gossip's streams need |
 //! | [`sets`] | assignment sets: announced, served, fetched, verified |
+//! | [`newest`] | whether this host knows what it is to run, after a start |
 //! | [`tell`], [`said`] | what this host says by gossip, and in which form |
 //! | [`sight`] | what the leader sees of all hosts |
 //! | [`states`] | how units are, wherever they are |
@@ -25,6 +26,7 @@ pub mod identity;
 pub mod join;
 pub mod leader;
 pub mod links;
+pub mod newest;
 pub mod part;
 pub mod recovery;
 pub mod said;

@@ -16,7 +16,7 @@ pub async fn take_part(
     consensus: &Consensus,
     context: &Arc<Context>,
     agent: &Handle,
-    assignments: Arc<Assignments>,
+    assignments: &Arc<Assignments>,
     capacity: Capacity,
 ) -> watch::Receiver<Arc<Observed>> {
     tell::capacity(links, &capacity).await;
@@ -25,7 +25,7 @@ pub async fn take_part(
     tokio::spawn(trust::follow(links.clone(), assignments.subscribe()));
     tokio::spawn(trust::renew(links.clone(), consensus.clone(), context.place.clone()));
     tokio::spawn(sets::announce(links.clone(), consensus.clone()));
-    tokio::spawn(sets::fetch(links.clone(), consensus.clone(), assignments));
+    tokio::spawn(sets::fetch(links.clone(), consensus.clone(), assignments.clone()));
     tokio::spawn(states::hear(links.clone(), context.clone()));
     tokio::spawn(tell::part(links.clone(), consensus.clone()));
     tokio::spawn(tell::units(links.clone(), context.clone(), agent.clone()));

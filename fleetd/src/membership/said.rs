@@ -33,6 +33,9 @@ pub struct Unit {
 pub struct Obeys {
     /// Of the set.
     pub index: u64,
+    /// Of the newest that is safe on its disk; a host of an earlier version does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<u64>,
     /// [`digest`] of the units of which something is there: records of units come by ways of their
     /// own, and the set counts only together with them.
     pub there: String,

@@ -90,7 +90,7 @@ pub async fn fetch(links: Arc<Links>, consensus: Consensus, assignments: Arc<Ass
         let have = assignments.index();
         let wanted = announced(&links);
         if wanted > have {
-            match pull(&links, &consensus, have).await {
+            match pull(&links, &consensus, Ask { above: have, newest: false }).await {
                 Ok(Some(set)) => assignments.offer(set),
                 Ok(None) => tokio::time::sleep(REST).await,
                 Err(error) => {
@@ -103,7 +103,8 @@ pub async fn fetch(links: Arc<Links>, consensus: Consensus, assignments: Arc<Ass
         tokio::select! {
             () = told(&mut events, links.machine) => {}
             () = tokio::time::sleep(CHECK) => {
-                if let Ok(Some(set)) = pull(&links, &consensus, have).await {
+                let ask = Ask { above: have, newest: false };
+                if let Ok(Some(set)) = pull(&links, &consensus, ask).await {
                     assignments.offer(set);
                 }
             }
@@ -128,11 +129,20 @@ async fn told(events: &mut tokio::sync::broadcast::Receiver<Event>, machine: Mac
     }
 }
 
-/// Asks one voter after the other. None: none of them has a newer one.
-async fn pull(
+/// What a host asks for.
+#[derive(Clone, Copy)]
+pub struct Ask {
+    pub above: u64,
+    /// Of the leader only: it knows whether there is none.
+    pub newest: bool,
+}
+
+/// Asks one voter after the other. None: none of them has a newer one, or there is none if it has to
+/// be the newest.
+pub async fn pull(
     links: &Links,
     consensus: &Consensus,
-    above: u64,
+    of: Ask,
 ) -> Result<Option<AssignmentSet>, String> {
     let view = links.view.borrow().clone();
     let leader = links.leader(consensus);
@@ -147,13 +157,14 @@ async fn pull(
     let mut others: Vec<(MachineId, String)> = others.into_iter().collect();
     // First the leader: the others hear of a decision with its next message only. Last who is dead.
     others.sort_by_key(|(id, _)| (!links.may_live(*id), leader != Some(*id)));
-    let mut last = Ok(None);
+    let mut last = if of.newest { Err("no voter can be asked".to_owned()) } else { Ok(None) };
     for (id, address) in others {
-        match ask(links, id, &address, above).await {
+        match ask(links, id, &address, of).await {
             Ok(Some(signed)) => {
-                let set = obey::read(&signed, &view.signer, links.machine, above);
+                let set = obey::read(&signed, &view.signer, links.machine, of.above);
                 return set.map(Some).map_err(|e| format!("take the set of host {id}: {e}"));
             }
+            Ok(None) if of.newest => return Ok(None),
             Ok(None) => {}
             Err(error) => last = Err(error),
         }
@@ -165,9 +176,10 @@ async fn ask(
     links: &Links,
     machine: MachineId,
     address: &str,
-    above: u64,
+    Ask { above, newest }: Ask,
 ) -> Result<Option<Signed>, String> {
-    let request = Request::get(format!("{PATH}?above={above}")).body(Body::empty());
+    let path = format!("{PATH}?above={above}&newest={newest}");
+    let request = Request::get(path).body(Body::empty());
     let request = request.map_err(|e| cause(&e))?;
     let address = links.address_of(machine).unwrap_or_else(|| address.to_owned());
     let asked = links.client.ask(machine, &address, request, (LONGEST, WITHIN)).await;

@@ -148,24 +148,27 @@ impl Sight {
             lost
         };
         let facts = self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.facts);
-        let (obeys, runs) = self.obeys(id).unwrap_or((before.obeys, before.runs));
-        Seen { alive, lost, facts, obeys, runs }
+        let before = (before.obeys, before.kept, before.runs);
+        let (obeys, kept, runs) = self.obeys(id).unwrap_or(before);
+        Seen { alive, lost, facts, obeys, kept, runs }
     }
 
-    /// The set that it has taken over with what is there of units; none: not all of it has come yet.
-    fn obeys(&self, id: MachineId) -> Option<(u64, BTreeSet<String>)> {
+    /// The set that it has taken over, the one on its disk, and what is there of units; none: not all
+    /// of it has come yet.
+    fn obeys(&self, id: MachineId) -> Option<(u64, u64, BTreeSet<String>)> {
         let said: Obeys = self.links.said(id, Kind::Obeys, "")?;
         let units = self.links.gossip.records(Some(id), Kind::Unit).into_iter();
         let there =
             units.filter(|record| said::read::<said::Unit>(record).is_some_and(|unit| unit.there));
         let runs: BTreeSet<String> = there.map(|record| record.key.name).collect();
-        (said::digest(&runs) == said.there).then_some((said.index, runs))
+        let kept = said.kept.unwrap_or(said.index);
+        (said::digest(&runs) == said.there).then_some((said.index, kept, runs))
     }
 }
 
 fn itself(own: &Facts, progress: &Progress) -> Seen {
-    let Progress { index, runs } = progress.clone();
-    Seen { alive: true, lost: false, facts: Some(own.clone()), obeys: index, runs }
+    let Progress { index, kept, runs } = progress.clone();
+    Seen { alive: true, lost: false, facts: Some(own.clone()), obeys: index, kept, runs }
 }
 
 /// Whom an event is about. True: look at everybody.

@@ -100,7 +100,7 @@ impl Teller {
             self.tell_unit(unit, at).await;
         }
         self.there.clone_from(&at.runs);
-        let obeys = Obeys { index: at.index, there: said::digest(&at.runs) };
+        let obeys = Obeys { index: at.index, kept: Some(at.kept), there: said::digest(&at.runs) };
         self.links.write(Kind::Obeys, "", &obeys).await;
     }
 

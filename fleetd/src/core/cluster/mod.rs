@@ -33,8 +33,10 @@ pub struct Seen {
     pub lost: bool,
     /// None: it has not said yet.
     pub facts: Option<Facts>,
-    /// The set that it has taken over, and units of which something is alive there.
+    /// The set that it has taken over; that it would still know after a death; and units of which
+    /// something is alive there.
     pub obeys: u64,
+    pub kept: u64,
     pub runs: BTreeSet<String>,
 }
 

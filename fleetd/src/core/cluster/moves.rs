@@ -35,7 +35,8 @@ pub(super) fn first_half(
 }
 
 /// Whether nothing of a unit that is to end on a host is there any more, and nothing will be: the host
-/// obeys the set that says so. Or it is lost, and cannot be asked.
+/// obeys the set that says so, and has it on disk, where an older one would let the unit begin again
+/// when fleetd starts. Or it is lost, and cannot be asked.
 pub(super) fn has_ended(
     decided: &Decided,
     observed: &Observed,
@@ -43,8 +44,8 @@ pub(super) fn has_ended(
     unit: &str,
 ) -> bool {
     let newest = decided.sets.get(&machine).copied().unwrap_or(0);
-    observed
-        .machines
-        .get(&machine)
-        .is_some_and(|seen| seen.lost || (seen.obeys >= newest && !seen.runs.contains(unit)))
+    observed.machines.get(&machine).is_some_and(|seen| {
+        let never_again = seen.obeys >= newest && seen.kept >= newest;
+        seen.lost || (never_again && !seen.runs.contains(unit))
+    })
 }

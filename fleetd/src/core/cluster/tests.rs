@@ -133,11 +133,16 @@ fn what_is_not_wanted_keeps_its_place_until_it_has_ended_there() {
     let stop = unit::Command::Desire { unit: "a.container".to_owned(), desired };
     decided.apply(&stop.into()).unwrap();
     let runs = BTreeSet::from(["a.container".to_owned()]);
-    // The host has not heard of it; it has heard and the unit still runs; nothing runs any more.
-    for (obeys, runs, expected) in
-        [(0, BTreeSet::new(), vec![A]), (99, runs, vec![A]), (99, BTreeSet::new(), vec![])]
-    {
-        observed.machines.insert(A, Seen { obeys, runs, ..seen() });
+    // The host has not heard of it; it has heard and the unit still runs; nothing runs any more, but
+    // with an older set on its disk it would again; never again.
+    let none = BTreeSet::new;
+    for (obeys, kept, runs, expected) in [
+        (0, 0, none(), vec![A]),
+        (99, 99, runs, vec![A]),
+        (99, 1, none(), vec![A]),
+        (99, 99, none(), vec![]),
+    ] {
+        observed.machines.insert(A, Seen { obeys, kept, runs, ..seen() });
         settle(&mut decided, &observed);
         assert_eq!(places(&decided, "a.container"), expected);
     }
@@ -145,11 +150,14 @@ fn what_is_not_wanted_keeps_its_place_until_it_has_ended_there() {
 
 #[test]
 fn a_destroyed_unit_goes_when_nothing_of_it_runs_or_its_host_is_lost() {
-    for gone in [Seen { obeys: 99, ..seen() }, Seen { alive: false, lost: true, ..seen() }] {
+    for gone in
+        [Seen { obeys: 99, kept: 99, ..seen() }, Seen { alive: false, lost: true, ..seen() }]
+    {
         let launch = want("a.container", DesiredState::Launched);
         let mut decided = decided([join(A), launch]);
         let runs = BTreeSet::from(["a.container".to_owned()]);
-        let mut observed = Observed { machines: [(A, Seen { obeys: 99, runs, ..seen() })].into() };
+        let mut observed =
+            Observed { machines: [(A, Seen { obeys: 99, kept: 99, runs, ..seen() })].into() };
         settle(&mut decided, &observed);
         let destroy = unit::Command::Destroy { unit: "a.container".to_owned() };
         decided.apply(&destroy.into()).unwrap();
@@ -166,7 +174,8 @@ fn a_port_is_free_when_the_one_who_had_it_has_ended() {
     let launch = |name| want(name, DesiredState::Launched);
     let mut decided = decided([join(A), launch("a.container"), launch("b.container")]);
     let runs = BTreeSet::from(["a.container".to_owned()]);
-    let mut observed = Observed { machines: [(A, Seen { obeys: 99, runs, ..seen() })].into() };
+    let mut observed =
+        Observed { machines: [(A, Seen { obeys: 99, kept: 99, runs, ..seen() })].into() };
     let step = |decided: &mut Decided, observed: &Observed| {
         let next = next(decided, observed, Options::default(), &mut OnePort);
         decided.apply(&Command::All(next.commands)).unwrap();
@@ -185,9 +194,9 @@ fn a_port_is_free_when_the_one_who_had_it_has_ended() {
         let start = unit::Command::Desire { unit: other.to_owned(), desired: start };
         decided.apply(&start.into()).unwrap();
         let runs = BTreeSet::from([name.to_owned()]);
-        observed.machines.insert(A, Seen { obeys: 99, runs, ..seen() });
+        observed.machines.insert(A, Seen { obeys: 99, kept: 99, runs, ..seen() });
         assert_eq!(step(&mut decided, &observed), 1, "it still runs");
-        observed.machines.insert(A, Seen { obeys: 99, ..seen() });
+        observed.machines.insert(A, Seen { obeys: 99, kept: 99, ..seen() });
         step(&mut decided, &observed);
         assert_eq!(step(&mut decided, &observed), 0);
         assert_eq!(places(&decided, other), [A]);
@@ -204,7 +213,7 @@ fn units(decided: &Decided) -> Vec<&str> {
 fn a_template_has_as_many_instances_as_it_asks_for_and_they_follow_it() {
     let template = "three@.container";
     let mut decided = decided([join(A), want(template, DesiredState::Inactive)]);
-    let observed = Observed { machines: [(A, Seen { obeys: 99, ..seen() })].into() };
+    let observed = Observed { machines: [(A, Seen { obeys: 99, kept: 99, ..seen() })].into() };
     settle(&mut decided, &observed);
     assert_eq!(units(&decided), [template], "it was never started");
     let act = |decided: &mut Decided, command: unit::Command| {
@@ -234,7 +243,7 @@ fn an_instance_that_somebody_handed_over_is_theirs() {
     let own = want("three@2.container", DesiredState::Loaded);
     let template = want("three@.container", DesiredState::Launched);
     let mut decided = decided([join(A), own, template]);
-    let observed = Observed { machines: [(A, Seen { obeys: 99, ..seen() })].into() };
+    let observed = Observed { machines: [(A, Seen { obeys: 99, kept: 99, ..seen() })].into() };
     settle(&mut decided, &observed);
     assert_eq!(decided.units["three@2.container"].desired, DesiredState::Loaded);
     let destroy = unit::Command::Destroy { unit: "three@.container".to_owned() };
@@ -266,7 +275,7 @@ fn a_unit_of_a_draining_host_ends_there_before_it_goes_elsewhere() {
     assert_eq!(places(&decided, "a.container"), [A], "it still runs there");
     assert!(decided.set(A).units.is_empty(), "and is to end");
     let a = observed.machines.get_mut(&A).unwrap();
-    (a.runs, a.obeys) = (BTreeSet::new(), decided.index);
+    (a.runs, a.obeys, a.kept) = (BTreeSet::new(), decided.index, decided.index);
     settle(&mut decided, &observed);
     assert_eq!(places(&decided, "a.container"), [B]);
 }
@@ -300,7 +309,7 @@ fn a_unit_moves_only_when_its_host_has_heard_that_it_is_to_end() {
         settle(&mut decided, &observed);
         assert_eq!(places(&decided, "a.container"), [at]);
     }
-    observed.machines.insert(at, Seen { obeys: decided.index, ..seen() });
+    observed.machines.insert(at, Seen { obeys: decided.index, kept: decided.index, ..seen() });
     settle(&mut decided, &observed);
     assert_ne!(places(&decided, "a.container"), [at]);
 }

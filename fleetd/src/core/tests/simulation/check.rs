@@ -110,6 +110,12 @@ impl Checker {
         }
     }
 
+    /// A host has come back and knows of all that was decided: what it has lost, it does not begin.
+    pub(super) fn confirmed(&mut self, host: &Host) {
+        let runs = |unit: &str| host.containers.values().any(|one| one.unit == unit);
+        self.written_off.retain(|(unit, id)| *id != host.id || runs(unit));
+    }
+
     /// A host takes over a set.
     pub(super) fn takes(&self, host: &Host, set: &AssignmentSet) -> Option<String> {
         let same = self.sets.get(&(host.id, set.index)).is_some_and(|known| known == set);

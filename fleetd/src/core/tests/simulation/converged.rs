@@ -106,7 +106,7 @@ fn of_host(world: &World, host: &Host) -> Option<String> {
 /// Whether its policy lets it rest.
 fn may_rest(host: &Host, name: &str) -> bool {
     let Some(unit) = host.units.get(name) else { return false };
-    let Some((_, service)) = &unit.file else { return false };
+    let Some(service) = host.rested.get(name) else { return false };
     let for_ever = service.restart == Restart::Always && service.start_limit_interval.is_zero();
     let rests = matches!(unit.life.phase, Phase::Dead | Phase::Failed | Phase::Exited);
     rests && !for_ever && unit.life.last_exit.is_some()

@@ -3,7 +3,7 @@
 use super::group::Proposer;
 use super::host::{MS, SECOND, Time};
 use super::world::{Happening, World};
-use crate::core::decided::AssignmentSet;
+use crate::core::decided::{AssignmentSet, Command, machine};
 use crate::core::machine_id::MachineId;
 use crate::pki::signed::{Purpose, Signed, Signer};
 use rand::RngExt as _;
@@ -160,6 +160,14 @@ fn wipe(world: &mut World, host: usize) {
     at.kept = AssignmentSet { machine: id, ..AssignmentSet::default() };
     if world.hosts[host].is_on {
         start(world, host);
+    }
+}
+
+/// Nobody removes a host from a fleet that has just lost another one for good.
+pub(super) fn ends_the_fleet(world: &World, command: &Command) -> bool {
+    match command {
+        Command::Machine(machine::Command::Leave { machine }) => !survives_without(world, *machine),
+        _ => false,
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) struct Container {
 pub(super) struct Report {
     pub(super) version: Version,
     pub(super) obeys: u64,
+    pub(super) kept: u64,
     pub(super) runs: BTreeSet<String>,
     pub(super) facts: Facts,
 }
@@ -53,6 +54,8 @@ pub(super) struct Unit {
     pub(super) file: Option<(String, Arc<Service>)>,
     pub(super) leaves: Option<Arc<Entry>>,
     pub(super) wake: Option<Time>,
+    /// As the agent's.
+    pub(super) held: bool,
 }
 
 impl Unit {
@@ -87,9 +90,13 @@ pub(super) struct Host {
     pub(super) kept: AssignmentSet,
     pub(super) disk_fails: bool,
     pub(super) lives: BTreeMap<String, Life>,
+    /// By which file a unit came to rest: a later one says nothing of that.
+    pub(super) rested: BTreeMap<String, Arc<Service>>,
     pub(super) containers: BTreeMap<u64, Container>,
     pub(super) runs: u64,
-    /// Of this fleetd.
+    /// Of this fleetd. Whether it may begin something; when it has come.
+    pub(super) confirmed: bool,
+    pub(super) came: Time,
     pub(super) set: Arc<AssignmentSet>,
     pub(super) units: BTreeMap<String, Unit>,
     pub(super) said: u64,
@@ -131,8 +138,11 @@ impl Host {
             kept: AssignmentSet { machine: id, ..AssignmentSet::default() },
             disk_fails: false,
             lives: BTreeMap::new(),
+            rested: BTreeMap::new(),
             containers: BTreeMap::new(),
             runs: 0,
+            confirmed: true,
+            came: 0,
             set: Arc::new(AssignmentSet { machine: id, ..AssignmentSet::default() }),
             units: BTreeMap::new(),
             said: 0,
@@ -204,8 +214,18 @@ impl Host {
             Wish::Unknown => return,
         };
         let seen = unit.run.as_ref().map_or(Seen::Nothing, |run| run.seen.clone());
-        let mut life = std::mem::take(&mut unit.life);
+        let mut life = unit.life.clone();
+        let before = life.phase;
         let step = life.step(&want(unit, &entry), &seen, clock);
+        unit.held = matches!(step.action, Some(Action::Start { .. })) && !self.confirmed;
+        if unit.held {
+            return;
+        }
+        if before != life.phase
+            && let Some((_, service)) = &unit.file
+        {
+            self.rested.insert(name.to_owned(), Arc::clone(service));
+        }
         unit.life = life;
         unit.wake = step.wake.map(|wake| now + wake.saturating_sub(clock));
         self.lives.insert(name.to_owned(), unit.life.clone());
@@ -324,6 +344,22 @@ impl Host {
         self.step(name, now, out);
     }
 
+    /// What it has not begun may begin from now on.
+    pub(super) fn confirm(&mut self, now: Time, out: &mut Turn<'_>) {
+        self.confirmed = true;
+        let held = self.units.iter().filter(|(_, unit)| unit.held);
+        let held: Vec<String> = held.map(|(name, _)| name.clone()).collect();
+        held.iter().for_each(|name| self.step(name, now, out));
+    }
+
+    /// What the disk did not take, it is offered again.
+    pub(super) fn keep(&mut self, out: &mut Turn<'_>) {
+        if !self.disk_fails && self.kept.index < self.set.index {
+            self.kept = self.set.as_ref().clone();
+            out.acts.push(Act::Says);
+        }
+    }
+
     pub(super) fn wake(&mut self, now: Time, out: &mut Turn<'_>) {
         let due = self.units.iter().filter(|(_, unit)| unit.wake.is_some_and(|at| at <= now));
         let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
@@ -354,6 +390,7 @@ impl Host {
         self.has_daemon = true;
         self.life += 1;
         self.said = 0;
+        (self.confirmed, self.came) = (false, now);
         self.set = Arc::new(self.kept.clone());
         let set = Arc::clone(&self.set);
         for (name, assigned) in &set.units {

@@ -6,7 +6,7 @@ use super::group::{Group, Proposer};
 use super::host::{Act, Host, MS, Report, SECOND, Time, Turn};
 use super::{client, faults};
 use crate::core::cluster::{self, Observed, Read, Seen};
-use crate::core::decided::{AssignmentSet, Command, Decided, Outcome, Refusal, fleet, machine};
+use crate::core::decided::{AssignmentSet, Command, Decided, Outcome, Refusal, fleet};
 use crate::core::gossip::Version;
 use crate::core::machine_id::MachineId;
 use crate::core::obey;
@@ -23,6 +23,8 @@ use std::sync::Arc;
 const DEAD: Time = 3 * SECOND;
 const LOST: Time = 6 * SECOND;
 const TICK: Time = 500 * MS;
+/// A host that has come back goes on by itself if it can ask nobody for so long.
+const ALONE: Time = 10 * SECOND;
 
 pub(super) enum Happening {
     Tick,
@@ -374,7 +376,11 @@ impl World {
             if !self.hosts[host].is_up() {
                 continue;
             }
-            self.turn(host, |host, now, out| host.wake(now, out));
+            self.turn(host, |host, now, out| {
+                host.keep(out);
+                host.wake(now, out);
+            });
+            self.confirm(host);
             if self.rng.random_bool(0.3) {
                 self.plan(0, Happening::Fetch { host });
             }
@@ -391,6 +397,29 @@ impl World {
             }
             self.look(host);
         }
+    }
+
+    /// A host that has come back asks the leader for the newest set before it begins anything.
+    fn confirm(&mut self, host: usize) {
+        let at = &self.hosts[host];
+        if at.confirmed {
+            return;
+        }
+        let id = at.id;
+        let leader = self.group.leader.filter(|leader| self.has_quorum(*leader));
+        let belongs = self.group.now().machines.contains_key(&id);
+        let reaches = |leader| leader == host || self.reaches(host, leader);
+        let answers = belongs && leader.is_some_and(reaches);
+        if answers && self.rng.random_bool(0.7) {
+            let decided = Arc::clone(self.group.now());
+            if decided.sets.get(&id).is_some_and(|newest| *newest > self.hosts[host].set.index) {
+                self.take_over(host, decided.set(id));
+            }
+            self.check.confirmed(&self.hosts[host]);
+        } else if self.now - self.hosts[host].came < ALONE {
+            return;
+        }
+        self.turn(host, |host, now, out| host.confirm(now, out));
     }
 
     fn elect(&mut self) {
@@ -416,6 +445,7 @@ impl World {
         // What the one before has proposed is in the log of the new one, or it never is.
         if let Some((command, from)) = self.group.uncertain.take()
             && self.rng.random_bool(0.5)
+            && !faults::ends_the_fleet(self, &command)
         {
             self.commit(leader, command, from);
         }
@@ -495,8 +525,9 @@ impl World {
         let at = &mut self.hosts[host];
         at.said += 1;
         let version = Version { life: at.life, counter: at.said };
-        let (obeys, runs, facts) = (at.set.index, at.there(), at.facts());
-        let report = Arc::new(Report { version, obeys, runs, facts });
+        let (obeys, kept) = (at.set.index, at.kept.index);
+        let (runs, facts) = (at.there(), at.facts());
+        let report = Arc::new(Report { version, obeys, kept, runs, facts });
         let of = at.id;
         for other in 0..self.hosts.len() {
             let voter = self.is_voter(other);
@@ -526,8 +557,9 @@ impl World {
         for id in decided.machines.keys() {
             let seen = if *id == self.hosts[host].id {
                 let at = &self.hosts[host];
-                let facts = Some(at.facts());
-                Seen { alive: true, lost: false, facts, obeys: at.set.index, runs: at.there() }
+                let (obeys, kept) = (at.set.index, at.kept.index);
+                let (facts, runs) = (Some(at.facts()), at.there());
+                Seen { alive: true, lost: false, facts, obeys, kept, runs }
             } else {
                 self.see(host, *id)
             };
@@ -551,9 +583,9 @@ impl World {
         };
         let (alive, lost) = (now - since < DEAD, now - since >= LOST);
         let report = at.heard.get(&id);
-        let (obeys, runs) =
-            report.map(|report| (report.obeys, report.runs.clone())).unwrap_or_default();
-        Seen { alive, lost, facts: report.map(|report| report.facts.clone()), obeys, runs }
+        let (obeys, kept) = report.map_or((0, 0), |report| (report.obeys, report.kept));
+        let runs = report.map(|report| report.runs.clone()).unwrap_or_default();
+        Seen { alive, lost, facts: report.map(|report| report.facts.clone()), obeys, kept, runs }
     }
 
     /// The leader decides what is left to decide.
@@ -599,10 +631,7 @@ impl World {
     }
 
     fn decide(&mut self, host: usize, (life, term): (u64, u64), command: Command, from: Proposer) {
-        // Nobody removes a host from a fleet that has just lost another one for good.
-        if let Command::Machine(machine::Command::Leave { machine }) = &command
-            && !faults::survives_without(self, *machine)
-        {
+        if faults::ends_the_fleet(self, &command) {
             return;
         }
         let current = self.group.leader == Some(host) && self.group.term == term;
