@@ -199,7 +199,7 @@ impl Host {
             // As it comes over the wire.
             let signed = serde_json::to_vec(&signed).unwrap();
             let signed: fleetd::pki::signed::Signed = serde_json::from_slice(&signed).unwrap();
-            assignments.offer(obey::read(&signed, &self.signer, self.id, have).unwrap());
+            assignments.offer(obey::read(&signed, [self.signer.as_str()], self.id, have).unwrap());
             let set = assignments.subscribe().borrow().clone();
             let wanted = set.units.values().filter(|unit| !unit.entry.destroyed).count();
             self.tell(&set, &show);
@@ -214,8 +214,15 @@ impl Host {
         let facts = Some(Facts { capacity, ..Facts::default() });
         let runs = set.units.iter().filter(|(_, unit)| !unit.entry.destroyed);
         let runs = runs.map(|(name, _)| name.clone()).collect();
-        let seen =
-            Seen { alive: true, lost: false, facts, obeys: set.index, kept: set.index, runs };
+        let seen = Seen {
+            alive: true,
+            lost: false,
+            facts,
+            obeys: set.index,
+            kept: set.index,
+            runs,
+            authority: None,
+        };
         show.send_modify(|observed| {
             Arc::make_mut(observed).machines.insert(self.id, seen);
         });

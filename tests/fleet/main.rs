@@ -13,6 +13,7 @@ mod leaving;
 mod openapi;
 mod random;
 mod recovery;
+mod rotation;
 mod user;
 
 use flotilla_tests::playground::Ground;

@@ -1,5 +1,6 @@
-//! Parts `scheduler` and `large`: fleets that are simulated in one process, by benchmarks of fleetd's own
-//! (`fleetd/benches/`), which print a line a row. cargo builds and runs them.
+//! Parts `scheduler`, `large` and `gossip`: fleets that are simulated in one process, by benchmarks of fleetd's
+//! own (`fleetd/benches/`, `fleetd/src/gossip/tests/measure.rs`), which print a line a row. cargo builds and
+//! runs them.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +12,7 @@ use super::table::{Row, Table};
 
 pub(super) const SCHEDULER: &str = "scheduler";
 pub(super) const LARGE: &str = "large";
+pub(super) const GOSSIP: &str = "gossip";
 
 /// A line of their output.
 #[derive(Deserialize)]
@@ -43,6 +45,21 @@ pub(super) fn large() -> Result<Vec<Table>, String> {
     let title = "until every host has its set, checked and on disk; stub agents, see docs/bench.md";
     let rows = rows.collect();
     Ok(vec![Table { part: LARGE, title: title.to_owned(), unit: "s", rows }])
+}
+
+/// In simulated seconds: how long anything takes on this machine does not come into it.
+pub(super) fn gossip() -> Result<Vec<Table>, String> {
+    const TEST: &str = "gossip::tests::measure::figures";
+    let test = ["test", "--quiet", "-p", "fleetd", "--lib", TEST];
+    let rows = lines(&[&test[..], &["--", "--ignored", "--nocapture"]].concat())?;
+    let rows = rows.into_iter().map(|line| Row::new(line.name, line.samples));
+    let (times, rates) = rows.partition(|row| row.name.contains("until"));
+    let table =
+        |title: &str, unit, rows| Table { part: GOSSIP, title: title.to_owned(), unit, rows };
+    Ok(vec![
+        table("a thousand simulated hosts, in simulated time", "s", times),
+        table("each of a thousand simulated hosts, with the headers of IP and UDP", "/s", rates),
+    ])
 }
 
 fn lines(arguments: &[&str]) -> Result<Vec<Line>, String> {

@@ -42,7 +42,7 @@ pub struct Options {
 }
 
 /// In their order.
-pub const PARTS: [&str; 7] = [
+pub const PARTS: [&str; 8] = [
     start::PART,
     failover::PART,
     many::PART,
@@ -50,6 +50,7 @@ pub const PARTS: [&str; 7] = [
     swarm::PART,
     benches::SCHEDULER,
     benches::LARGE,
+    benches::GOSSIP,
 ];
 
 /// Measures and prints. A part that fails does not keep the others from being measured.
@@ -94,6 +95,7 @@ fn measure(part: &str, stamps: &Stamps, rounds: usize) -> Result<Vec<Table>, Str
         swarm::PART => swarm::run(stamps, rounds),
         benches::SCHEDULER => benches::scheduler(),
         benches::LARGE => benches::large(),
+        benches::GOSSIP => benches::gossip(),
         _ => Err("there is no such part".to_owned()),
     }
 }

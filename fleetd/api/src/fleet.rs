@@ -40,6 +40,51 @@ pub struct ChangeFleet {
     pub hosts_may: Option<UserRole>,
 }
 
+/// Keys of a fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum FleetKey {
+    /// Signs the certificates of hosts and users.
+    Authority,
+    /// Seals gossip.
+    Gossip,
+    /// Signs what hosts are to run.
+    Signing,
+}
+
+/// The fleet is to have other keys: `POST /v1/fleet/rotation`. Answered when every host is about to be
+/// told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct RotateKeys {
+    /// Empty: all of them.
+    pub keys: Vec<FleetKey>,
+}
+
+/// How far the fleet is on its way to other keys: `GET /v1/fleet/rotation`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct KeyRotation {
+    /// None: no rotation is under way.
+    pub step: Option<RotationStep>,
+    /// Those that change.
+    pub keys: Vec<FleetKey>,
+    /// Ids of the hosts that hold the step up.
+    pub waits_for: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum RotationStep {
+    /// Every host is told of the next keys.
+    Tell,
+    /// The next keys are used; the earlier ones are still taken.
+    Use,
+}
+
 /// Makes a fleet of this host, which others can join: `POST /v1/fleet/init`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -25,6 +25,8 @@
 //! | `POST /v1/fleet/recovery` | [`Recover`] | 200 [`Recovery`]; it goes on alone |
 //! | `GET /v1/fleet/backup` | | [`Backup`] |
 //! | `POST /v1/fleet/restore?plan=BOOL&index=INDEX&advertise=ADDRESS` | [`Backup`] | 200 [`Restored`] |
+//! | `GET /v1/fleet/rotation` | | [`KeyRotation`] |
+//! | `POST /v1/fleet/rotation` | [`RotateKeys`] | 200 [`KeyRotation`]; 409 one is under way |
 //! | `GET /v1/tokens` | | list of [`Token`] |
 //! | `POST /v1/tokens` | [`CreateToken`] | 200 [`NewToken`] |
 //! | `DELETE /v1/tokens/ID` | | 200 |
@@ -62,7 +64,8 @@ mod why;
 
 pub use event::{Event, EventKind, LogLine, LogStream};
 pub use fleet::{
-    ChangeFleet, CreateToken, FLEET_PORT, Fleet, GENERATION, Init, Join, NewToken, Token,
+    ChangeFleet, CreateToken, FLEET_PORT, Fleet, FleetKey, GENERATION, Init, Join, KeyRotation,
+    NewToken, RotateKeys, RotationStep, Token,
 };
 pub use image::{Image, Pull};
 pub use machine::{ChangeMachine, Machine, Role, Status, Version};

@@ -13,7 +13,7 @@ mod user;
 
 pub(crate) use fleet::{
     Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Recover, RemoveMachine, Restore,
-    SetMetadata, Setting, Token,
+    RotateKeys, SetMetadata, Setting, Token,
 };
 pub(crate) use user::User;
 

@@ -11,7 +11,6 @@
 //! | [`token`], [`record`] | join tokens: the text, and what is kept of it |
 //! | [`join`], [`joining`] | how a host gets its certificate: types and decision; TLS |
 //! | [`signed`] | documents that the fleet signs |
-//! | [`rotation`] | from one authority to the next |
 //! | [`key`], [`certificate`], [`files`] | keys, their fingerprints, times, and the disk |
 //! | [`machine_id`], [`sentence`] | the name of a host; errors as the end of a sentence |
 //!
@@ -34,7 +33,6 @@ pub mod record;
 pub mod refusal;
 pub mod request;
 pub mod revoked;
-pub mod rotation;
 pub mod sentence;
 pub mod signed;
 pub mod tls;

@@ -25,7 +25,8 @@ pub fn of_itself(
     let see = move |progress: &Progress| {
         let Progress { index, kept, runs } = progress.clone();
         let facts = Some(facts.clone());
-        let seen = Seen { alive: true, lost: false, facts, obeys: index, kept, runs };
+        let (alive, lost, authority) = (true, false, None);
+        let seen = Seen { alive, lost, facts, obeys: index, kept, runs, authority };
         Arc::new(Observed { machines: [(id, seen)].into() })
     };
     let (show, observed) = watch::channel(see(&progress.borrow_and_update()));

@@ -7,15 +7,23 @@ use fleetd_api::DesiredState;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The set in a signed document, if the fleet's key has signed it, it is of this machine and newer
-/// than the one of index `above`. `signer`: 64 hex digits.
-pub fn read(
+/// The set in a signed document, if a key of the fleet has signed it, it is of this machine and newer
+/// than the one of index `above`. `signers`: 64 hex digits each.
+pub fn read<'k>(
     signed: &Signed,
-    signer: &str,
+    signers: impl IntoIterator<Item = &'k str>,
     machine: MachineId,
     above: u64,
 ) -> Result<AssignmentSet, String> {
-    let payload = signed.verify(Purpose::AssignmentSet, signer).map_err(|e| e.to_string())?;
+    let verify = |signer| signed.verify(Purpose::AssignmentSet, signer).map_err(|e| e.to_string());
+    let mut payload = Err("it is signed by nobody".to_owned());
+    for signer in signers {
+        payload = verify(signer);
+        if payload.is_ok() {
+            break;
+        }
+    }
+    let payload = payload?;
     let set: AssignmentSet = serde_json::from_str(payload).map_err(|e| e.to_string())?;
     if set.machine != machine {
         return Err(format!("it is of host {}", set.machine));
@@ -108,7 +116,7 @@ mod tests {
         let sign =
             |seed: &str, payload| Signer::read(seed).unwrap().sign(Purpose::AssignmentSet, payload);
         let own = MachineId(1);
-        let take = |signed: &Signed| read(signed, &public, own, 5).map(|set| set.index);
+        let take = |signed: &Signed| read(signed, [public.as_str()], own, 5).map(|set| set.index);
         assert_eq!(take(&sign(&seed, set(own, 6))), Ok(6));
         assert!(take(&sign(&seed, set(own, 5))).unwrap_err().contains("this host has 5"));
         assert!(take(&sign(&seed, set(MachineId(2), 6))).unwrap_err().contains("of host"));

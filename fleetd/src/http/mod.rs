@@ -17,6 +17,7 @@ mod problem;
 mod recovery;
 mod relay;
 mod restore;
+mod rotation;
 mod stdio;
 mod units;
 mod users;
@@ -117,6 +118,7 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/machines", get(machines::list))
         .route("/v1/machines/{id}", patch(machines::change).delete(machines::remove))
         .route("/v1/fleet/backup", get(restore::backup))
+        .route("/v1/fleet/rotation", get(rotation::show).post(rotation::begin))
         .route("/v1/tokens", get(fleet::tokens).post(fleet::create_token))
         .route("/v1/tokens/{id}", delete(fleet::revoke_token))
         .route("/v1/users", get(users::list).post(users::create))

@@ -60,8 +60,11 @@ impl From<consensus::Error> for Answer {
             consensus::Error::Refused(Refusal::UserThere { .. }) => {
                 Problem::new(ProblemKind::Conflict, text).hint("fleetctl user revoke first")
             }
-            consensus::Error::Refused(Refusal::ManyUsers | Refusal::ManyCertificates { .. }) => {
-                Problem::new(ProblemKind::Conflict, text)
+            consensus::Error::Refused(
+                Refusal::ManyUsers | Refusal::ManyCertificates { .. } | Refusal::Keys { .. },
+            ) => Problem::new(ProblemKind::Conflict, text),
+            consensus::Error::Refused(Refusal::Rotates) => {
+                Problem::new(ProblemKind::Conflict, text).hint("fleetctl fleet shows how far it is")
             }
             consensus::Error::Refused(Refusal::NoFleet) => {
                 Problem::new(ProblemKind::Conflict, text).hint("fleetctl init")

@@ -73,6 +73,7 @@ fn new(machine: MachineId, now: u64) -> Result<Fleet, pki::Error> {
         tokens: Default::default(),
         users: Default::default(),
         hosts_may: crate::pki::Role::Admin,
+        rotation: None,
     })
 }
 

@@ -12,8 +12,10 @@ use crate::gossip::{self, Handle, Settings};
 use crate::peer::client::Limits;
 use crate::peer::raft::Messages;
 use crate::peer::{Client, raft};
-use crate::pki::Credentials;
+use crate::pki::refusal::Side;
+use crate::pki::{Credentials, Fingerprint};
 use crate::store::Opened;
+use rustls::pki_types::UnixTime;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -118,6 +120,14 @@ impl Group {
 }
 
 impl Links {
+    /// Who has signed the certificate that this host shows.
+    pub fn authority(&self) -> Option<Fingerprint> {
+        let own = self.credentials.own();
+        let verified =
+            self.credentials.trust().verify(own.certificate()?, Side::Server, UnixTime::now());
+        verified.ok().map(|peer| peer.authority)
+    }
+
     /// Where a host is reached: as it says itself, or as was decided.
     pub fn address_of(&self, machine: MachineId) -> Option<String> {
         let seen = self.gossip.seen();

@@ -27,6 +27,7 @@ pub async fn take_part(
     tokio::spawn(sets::announce(links.clone(), consensus.clone()));
     tokio::spawn(sets::fetch(links.clone(), consensus.clone(), assignments.clone()));
     tokio::spawn(states::hear(links.clone(), context.clone()));
+    tokio::spawn(tell::certificate(links.clone()));
     tokio::spawn(tell::part(links.clone(), consensus.clone()));
     tokio::spawn(tell::units(links.clone(), context.clone(), agent.clone()));
     tokio::spawn(voters::look_after(consensus.clone(), observed.clone()));

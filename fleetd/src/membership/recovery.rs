@@ -213,6 +213,7 @@ mod tests {
             gossip_keys: Vec::new(),
             signer: String::new(),
             hosts_may: crate::pki::Role::Admin,
+            other_signer: None,
             voters,
         });
         AssignmentSet { machine: MachineId(1), index, view, ..AssignmentSet::default() }

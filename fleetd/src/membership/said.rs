@@ -2,6 +2,7 @@
 
 use crate::core::cluster::Facts;
 use crate::core::gossip::Record;
+use crate::pki::Fingerprint;
 use data_encoding::HEXLOWER;
 use fleetd_api::UnitState;
 use serde::de::DeserializeOwned;
@@ -49,6 +50,13 @@ pub struct Raft {
     pub term: u64,
     /// Of what it decides.
     pub generation: u64,
+}
+
+/// Of `Certificate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Who has signed the one that the host shows.
+    pub authority: Fingerprint,
 }
 
 /// Of `Step`, by the unit's name: its latest start, as far as it is.

@@ -161,7 +161,7 @@ pub async fn pull(
     for (id, address) in others {
         match ask(links, id, &address, of).await {
             Ok(Some(signed)) => {
-                let set = obey::read(&signed, &view.signer, links.machine, of.above);
+                let set = obey::read(&signed, view.signers(), links.machine, of.above);
                 return set.map(Some).map_err(|e| format!("take the set of host {id}: {e}"));
             }
             Ok(None) if of.newest => return Ok(None),

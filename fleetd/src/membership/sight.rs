@@ -53,6 +53,7 @@ impl Sight {
         show: watch::Sender<Arc<Observed>>,
     ) {
         let mut changes = consensus.changes();
+        let mut certificates = self.links.credentials.subscribe();
         let mut led = false;
         // None: all of them.
         let mut touched: Option<BTreeSet<MachineId>> = None;
@@ -80,6 +81,10 @@ impl Sight {
                     if changed.is_err() {
                         return;
                     }
+                    some.insert(self.links.machine);
+                    touched = Some(some);
+                }
+                true = certificates.changed() => {
                     some.insert(self.links.machine);
                     touched = Some(some);
                 }
@@ -115,7 +120,7 @@ impl Sight {
             if touched.as_ref().is_none_or(|touched| touched.contains(id)) {
                 let before = self.observed.machines.remove(id).unwrap_or_default();
                 let seen = match *id == self.links.machine {
-                    true => itself(&self.own, progress),
+                    true => self.itself(progress),
                     false => self.see(*id, before, now),
                 };
                 self.observed.machines.insert(*id, seen);
@@ -123,6 +128,12 @@ impl Sight {
         }
         let ends = self.away.iter().map(|(id, since)| *since + self.patience(*id));
         ends.filter(|end| *end > now).min()
+    }
+
+    fn itself(&self, progress: &Progress) -> Seen {
+        let Progress { index, kept, runs } = progress.clone();
+        let (facts, authority) = (Some(self.own.clone()), self.links.authority());
+        Seen { alive: true, lost: false, facts, obeys: index, kept, runs, authority }
     }
 
     fn patience(&self, id: MachineId) -> Duration {
@@ -148,9 +159,11 @@ impl Sight {
             lost
         };
         let facts = self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.facts);
+        let said = self.links.said::<said::Certificate>(id, Kind::Certificate, "");
+        let authority = said.map(|said| said.authority).or(before.authority);
         let before = (before.obeys, before.kept, before.runs);
         let (obeys, kept, runs) = self.obeys(id).unwrap_or(before);
-        Seen { alive, lost, facts, obeys, kept, runs }
+        Seen { alive, lost, facts, obeys, kept, runs, authority }
     }
 
     /// The set that it has taken over, the one on its disk, and what is there of units; none: not all
@@ -166,15 +179,14 @@ impl Sight {
     }
 }
 
-fn itself(own: &Facts, progress: &Progress) -> Seen {
-    let Progress { index, kept, runs } = progress.clone();
-    Seen { alive: true, lost: false, facts: Some(own.clone()), obeys: index, kept, runs }
+fn tells_of_a_host(kind: Kind) -> bool {
+    matches!(kind, Kind::Capacity | Kind::Unit | Kind::Obeys | Kind::Certificate)
 }
 
 /// Whom an event is about. True: look at everybody.
 fn take(event: Event, touched: &mut BTreeSet<MachineId>) -> bool {
     match event {
-        Event::Record(key) if !matches!(key.kind, Kind::Capacity | Kind::Unit | Kind::Obeys) => {}
+        Event::Record(key) if !tells_of_a_host(key.kind) => {}
         Event::Record(key) => drop(touched.insert(key.host)),
         Event::Joined(id)
         | Event::Restarted(id)

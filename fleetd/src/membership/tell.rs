@@ -35,6 +35,22 @@ pub async fn part(links: Arc<Links>, consensus: Consensus) {
     }
 }
 
+/// Whose certificate this host shows, until fleetd ends.
+pub async fn certificate(links: Arc<Links>) {
+    let mut changes = links.credentials.subscribe();
+    let mut told = None;
+    loop {
+        let authority = links.authority();
+        if let Some(authority) = authority.filter(|authority| told != Some(*authority)) {
+            links.write(Kind::Certificate, "", &said::Certificate { authority }).await;
+            told = Some(authority);
+        }
+        if !changes.changed().await {
+            return;
+        }
+    }
+}
+
 /// How its units are, and which set it has taken over, until fleetd ends.
 pub async fn units(links: Arc<Links>, context: Arc<Context>, agent: agent::Handle) {
     let mut progress = agent.progress.clone();

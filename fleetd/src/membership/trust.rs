@@ -50,15 +50,18 @@ async fn believe(links: &Links, view: &View, index: u64) {
     links.gossip.set_listeners(voters).await;
 }
 
-/// Has the next certificate in time, until fleetd ends.
+/// Has the next certificate in time, and when another authority signs, until fleetd ends.
 pub async fn renew(links: Arc<Links>, consensus: Consensus, place: crate::agent::place::Place) {
+    let mut view = links.view.subscribe();
     loop {
+        let issuer = view.borrow_and_update().bundle.authorities().first().map(|a| a.fingerprint);
         let own = links.credentials.own();
         let due = own.certificate().and_then(|certificate| Validity::of(certificate).ok());
         let due = due.map_or(0, |validity| validity.renewal(&links.machine));
-        if now() < due {
+        if now() < due && links.authority() == issuer {
             // Not all of it at once: clocks are set.
-            tokio::time::sleep(REST.min(Duration::from_secs(due - now()))).await;
+            let pause = REST.min(Duration::from_secs(due - now()));
+            let _ = tokio::time::timeout(pause, view.changed()).await;
             continue;
         }
         match next(&links, &consensus).await {

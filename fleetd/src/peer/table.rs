@@ -61,6 +61,8 @@ pub static TABLE: &[Rule] = &[
     rule("POST", "/v1/fleet/recovery", ADMIN),
     rule("GET", "/v1/fleet/backup", ADMIN),
     stream("POST", "/v1/fleet/restore", ADMIN),
+    rule("GET", "/v1/fleet/rotation", VIEW),
+    rule("POST", "/v1/fleet/rotation", ADMIN),
     rule("GET", "/v1/tokens", ADMIN),
     rule("POST", "/v1/tokens", ADMIN),
     rule("DELETE", "/v1/tokens/{id}", ADMIN),

@@ -4,7 +4,7 @@ use super::{Blocking, TableFlags};
 use crate::secret::Secret;
 use crate::text;
 use clap::{Args, Subcommand};
-use fleetd_api::UserRole;
+use fleetd_api::{FleetKey, UserRole};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -46,6 +46,34 @@ Example: fleetctl fleet set hosts-may=view
         #[arg(required = true, value_name = "RULE=VALUE", value_parser = Setting::read)]
         settings: Vec<Setting>,
     },
+    /// Go on to other keys, while everything runs on
+    #[command(after_help = "\
+  authority    signs certificates. Hosts renew theirs; those of users and tokens end with it
+  gossip       seals what hosts tell each other
+  signing      signs what hosts are to run
+Every host is waited for: one that does not come back is to be removed first.")]
+    RotateKeys(RotateKeys),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKeys {
+    /// Which: authority, gossip, signing [default: all of them]
+    #[arg(value_name = "KEY", value_parser = read_key)]
+    pub keys: Vec<FleetKey>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub blocking: Blocking,
+}
+
+fn read_key(text: &str) -> Result<FleetKey, String> {
+    match text {
+        "authority" => Ok(FleetKey::Authority),
+        "gossip" => Ok(FleetKey::Gossip),
+        "signing" => Ok(FleetKey::Signing),
+        _ => Err("it is `authority`, `gossip` or `signing`".to_owned()),
+    }
 }
 
 /// A rule and what it is to be.

@@ -2,14 +2,14 @@
 
 use super::follow::RETRY;
 use super::poll::{End, Poll, Waits};
-use super::{Context, print, print_json};
+use super::{Context, print, print_json, rotate_keys};
 use crate::cli::{Fleet as Show, FleetCommand, Init as InitFlags, Join as JoinFlags, Setting};
 use crate::client::json;
 use crate::failure::{Failure, exit};
 use crate::table::View;
 use crate::user_file::word;
 use crate::{secret, text};
-use fleetd_api::{ChangeFleet, Fleet, GENERATION, Init, Join};
+use fleetd_api::{ChangeFleet, Fleet, GENERATION, Init, Join, KeyRotation};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -120,8 +120,10 @@ fn gave_up(waits: &[Waits], away: Option<Failure>) -> Failure {
 }
 
 pub(super) async fn show(context: &Context, flags: &Show) -> Result<u8, Failure> {
-    if let Some(FleetCommand::Set { settings }) = &flags.command {
-        return set(context, settings).await;
+    match &flags.command {
+        Some(FleetCommand::Set { settings }) => return set(context, settings).await,
+        Some(FleetCommand::RotateKeys(flags)) => return rotate_keys::run(context, flags).await,
+        None => {}
     }
     let fleet = context.fleet().await?;
     if context.json {
@@ -130,6 +132,12 @@ pub(super) async fn show(context: &Context, flags: &Show) -> Result<u8, Failure>
     }
     let view = View { full: flags.full, machines: &[] };
     print(&page(&fleet, &view))?;
+    if fleet.id.is_some() {
+        let rotation = context.client.get::<KeyRotation>("/v1/fleet/rotation").await;
+        if let Some(line) = rotation.ok().as_ref().and_then(rotate_keys::line) {
+            print(&format!("{:>10}: {}\n", "Rotation", text::plain(&line)))?;
+        }
+    }
     match &fleet.id {
         None => {
             eprintln!("fleetctl init --advertise ADDRESS lets other hosts join this one;");

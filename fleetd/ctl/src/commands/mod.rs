@@ -19,6 +19,7 @@ mod poll;
 mod recover;
 mod remove_machine;
 mod report;
+mod rotate_keys;
 mod scale;
 mod status;
 mod stop;

@@ -2,7 +2,6 @@ use crate::Authority;
 use crate::Expected;
 use crate::fixture::*;
 use crate::revoked::Revoked;
-use crate::rotation::{HostTrust, Step, step};
 
 #[test]
 fn a_rotation_leaves_no_moment_without_trust_and_no_open_connection_behind() {
@@ -73,27 +72,4 @@ async fn who_holds_a_connection_of_a_host_that_is_revoked_is_told() {
     assert!(changes.changed().await);
     let refusal = two.client(&wire.server).unwrap_err();
     assert_eq!(refusal.to_string(), format!("the certificate of {} was revoked", host(1)));
-}
-
-#[test]
-fn the_next_step_waits_for_every_host() {
-    let old = fleet().fingerprint();
-    let new = fleet().fingerprint();
-    let said =
-        |n, trusts: &[_], shows| HostTrust { machine: machine(n), trusts: trusts.to_vec(), shows };
-    let lags = said(1, &[old], Some(old));
-    let trusts = said(2, &[old, new], Some(old));
-    let done = said(3, &[old, new], Some(new));
-    let silent = said(4, &[], None);
-    let steps = [
-        (
-            vec![lags, trusts.clone(), silent.clone()],
-            Step::Spread { waits_for: vec![machine(1), machine(4)] },
-        ),
-        (vec![trusts, done.clone()], Step::Renew { waits_for: vec![machine(2)] }),
-        (vec![done], Step::Remove),
-    ];
-    for (hosts, expected) in steps {
-        assert_eq!(step(&hosts, &new), expected);
-    }
 }

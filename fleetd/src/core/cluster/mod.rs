@@ -7,16 +7,19 @@ mod fleet;
 mod moves;
 mod read;
 mod replicas;
+mod rotation;
 mod voters;
 
 use crate::core::decided::{Command, Decided, Entry, place, unit};
 use crate::core::machine_id::MachineId;
 use crate::core::schedule::{self, Change, Options, Resources, Unplaced};
+use crate::pki::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use read::Read;
 pub use replicas::is_template;
+pub use rotation::waits_for as rotation_waits_for;
 pub use voters::{keeps_majority, voters};
 
 /// What is known of the hosts. Those that are not in it are silent.
@@ -38,6 +41,8 @@ pub struct Seen {
     pub obeys: u64,
     pub kept: u64,
     pub runs: BTreeSet<String>,
+    /// Of the certificate that it shows.
+    pub authority: Option<Fingerprint>,
 }
 
 /// What a host says about itself.
@@ -97,6 +102,7 @@ pub fn next(
         }
     }
     commands.extend(ended(decided, observed));
+    commands.extend(rotation::advance(decided, observed).map(Command::from));
     // What is there with less than it asks for now has room for that, or it would have lost its place.
     commands.extend(grown(decided, &fleet, &plan.changes));
     Next { commands, unplaced: plan.unplaced }

@@ -68,7 +68,7 @@ fn presence(observed: &Observed, id: &MachineId) -> Option<(bool, bool)> {
 mod tests {
     use super::*;
     use crate::core::cluster::Seen;
-    use crate::core::decided::fleet::{Fleet, Secret};
+    use crate::core::decided::Fleet;
     use crate::pki::fixture;
     use std::sync::Arc;
 
@@ -78,20 +78,9 @@ mod tests {
 
     fn fleet(hosts: u128, voters: &[u128]) -> (Decided, Observed) {
         let authority = fixture::fleet();
-        let bundle = fixture::bundle(&[&authority]);
         let fleet = Fleet {
-            id: authority.fleet().clone(),
-            authority: authority.certificate_pem(),
-            authority_key: Secret(String::new()),
-            bundle,
-            revoked: Default::default(),
-            gossip_keys: Vec::new(),
-            signer: Secret(String::new()),
-            signer_public: String::new(),
             voters: voters.iter().map(|id| MachineId(*id)).collect(),
-            tokens: Default::default(),
-            users: Default::default(),
-            hosts_may: crate::pki::Role::Admin,
+            ..crate::core::decided::fleet::fixture(&authority)
         };
         let mut decided = Decided { fleet: Some(Arc::new(fleet)), ..Decided::default() };
         let mut observed = Observed::default();

@@ -2,6 +2,7 @@
 //!
 //! None in a fleet of one. What every host needs of it is the [`View`], which comes with its set.
 
+use super::rotation::{self, Rotation};
 use super::user::{self, User};
 use super::{Decided, Outcome, Refusal};
 use crate::core::machine_id::MachineId;
@@ -46,6 +47,9 @@ pub struct Fleet {
     pub users: BTreeMap<UserName, User>,
     #[serde(default = "unless_told_otherwise")]
     pub hosts_may: Role,
+    /// The next keys, or the earlier ones, while the fleet goes from the ones to the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
 }
 
 /// What root of any host may: the admin's own shell is on one.
@@ -57,12 +61,16 @@ fn unless_told_otherwise() -> Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
     pub fleet: FleetId,
+    /// The authority that signs certificates is the first.
     pub bundle: Bundle,
     #[serde(default)]
     pub revoked: Revoked,
     pub gossip_keys: Vec<Secret>,
     /// The public half of [`Fleet::signer`].
     pub signer: String,
+    /// Sets that this one has signed are taken, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_signer: Option<String>,
     /// With their addresses.
     pub voters: BTreeMap<MachineId, String>,
     /// What root of a host that is no voter may, and so whoever has such a host's key.
@@ -71,6 +79,11 @@ pub struct View {
 }
 
 impl View {
+    /// By whom a set of the fleet may be signed.
+    pub fn signers(&self) -> impl Iterator<Item = &str> {
+        [&self.signer].into_iter().chain(&self.other_signer).map(String::as_str)
+    }
+
     /// What may be asked on the account of a host's own root. Voters are not held back: they have
     /// the key of the authority, which makes admins.
     pub fn may(&self, machine: MachineId) -> Role {
@@ -103,6 +116,12 @@ pub enum Command {
     /// What root of a host that is no voter may from now on.
     HostsMay {
         role: Role,
+    },
+    /// The first step from the present keys to these.
+    Rotate(Box<rotation::Keys>),
+    /// The rotation takes the step after this one.
+    Advance {
+        from: rotation::Step,
     },
 }
 
@@ -142,6 +161,8 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
         Command::Voters { voters } => fleet.voters.clone_from(voters),
         Command::User(command) => outcome = user::apply(&mut fleet, command)?,
         Command::HostsMay { role } => fleet.hosts_may = *role,
+        Command::Rotate(next) => outcome = fleet.rotate(next)?,
+        Command::Advance { from } => outcome = fleet.advance(*from)?,
     }
     if fleet == *known {
         return Ok(Outcome::Same);
@@ -160,6 +181,26 @@ pub(super) fn leave(decided: &mut Decided, machine: MachineId) {
     }
 }
 
+/// A fleet of nobody, for tests.
+#[cfg(test)]
+pub fn fixture(authority: &crate::pki::Authority) -> Fleet {
+    Fleet {
+        id: authority.fleet().clone(),
+        authority: authority.certificate_pem(),
+        authority_key: Secret(authority.key_pem().to_owned()),
+        bundle: crate::pki::fixture::bundle(&[authority]),
+        revoked: Revoked::default(),
+        gossip_keys: Vec::new(),
+        signer: Secret(String::new()),
+        signer_public: String::new(),
+        voters: BTreeSet::new(),
+        tokens: BTreeMap::new(),
+        users: BTreeMap::new(),
+        hosts_may: Role::Admin,
+        rotation: None,
+    }
+}
+
 impl Decided {
     /// What each host is told of the fleet; none in a fleet of one.
     pub fn view(&self) -> Option<View> {
@@ -171,6 +212,7 @@ impl Decided {
             revoked: fleet.revoked.clone(),
             gossip_keys: fleet.gossip_keys.clone(),
             signer: fleet.signer_public.clone(),
+            other_signer: fleet.other_signer(),
             voters: fleet.voters.iter().filter_map(address).collect(),
             hosts_may: fleet.hosts_may,
         })

@@ -10,6 +10,7 @@
 //! | [`machine`] | the hosts of the fleet, and what of them is decided |
 //! | [`place`] | which unit has its place on which host, since when and why |
 //! | [`user`] | who has a certificate of the fleet beside its hosts |
+//! | [`rotation`] | the fleet's next keys |
 //! | [`set`] | what one host is to run: a view |
 //! | [`image`], [`restore`] | all of it as one text, and how to come back to what one says |
 
@@ -18,6 +19,7 @@ pub mod image;
 pub mod machine;
 pub mod place;
 pub mod restore;
+pub mod rotation;
 pub mod set;
 pub mod unit;
 pub mod user;
@@ -161,6 +163,12 @@ pub enum Refusal {
     ManyCertificates {
         name: UserName,
     },
+    /// One rotation of keys at a time.
+    Rotates,
+    /// The next keys are of no use.
+    Keys {
+        cause: String,
+    },
     /// Something else was decided first.
     Newer {
         index: u64,
@@ -199,6 +207,8 @@ impl fmt::Display for Refusal {
                 let most = user::MOST_CERTIFICATES;
                 write!(f, "give user {name} a certificate: {most} that are valid are the most")
             }
+            Self::Rotates => f.write_str("rotate the fleet's keys: a rotation is under way"),
+            Self::Keys { cause } => write!(f, "rotate the fleet's keys: {cause}"),
             Self::Newer { index } => {
                 write!(f, "decide: something else was decided first (it is at {index} now)")
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::decided::fleet::{Command as OfFleet, Secret};
+use crate::core::decided::fleet::Command as OfFleet;
 use crate::core::decided::{Decided, Outcome, Refusal};
 use crate::pki::{Identity, fixture};
 use std::sync::Arc;
@@ -7,21 +7,7 @@ use std::sync::Arc;
 const DAY: u64 = 24 * 3600;
 
 fn decided() -> Decided {
-    let authority = fixture::fleet();
-    let fleet = Fleet {
-        id: authority.fleet().clone(),
-        authority: authority.certificate_pem(),
-        authority_key: Secret(String::new()),
-        bundle: fixture::bundle(&[&authority]),
-        revoked: Default::default(),
-        gossip_keys: Vec::new(),
-        signer: Secret(String::new()),
-        signer_public: String::new(),
-        voters: Default::default(),
-        tokens: Default::default(),
-        users: Default::default(),
-        hosts_may: Role::Admin,
-    };
+    let fleet = crate::core::decided::fleet::fixture(&fixture::fleet());
     Decided { fleet: Some(Arc::new(fleet)), ..Decided::default() }
 }
 

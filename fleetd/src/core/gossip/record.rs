@@ -40,6 +40,8 @@ pub enum Kind {
     Raft,
     /// The newest step of a unit's start.
     Step,
+    /// Whose certificate it shows.
+    Certificate,
     Other(u8),
 }
 
@@ -55,6 +57,7 @@ impl Kind {
             Self::Obeys => 7,
             Self::Raft => 8,
             Self::Step => 9,
+            Self::Certificate => 10,
             Self::Other(number) => number,
         }
     }
@@ -70,6 +73,7 @@ impl Kind {
             7 => Self::Obeys,
             8 => Self::Raft,
             9 => Self::Step,
+            10 => Self::Certificate,
             other => Self::Other(other),
         }
     }

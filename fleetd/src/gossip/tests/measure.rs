@@ -2,7 +2,8 @@
 //! `cargo test -p fleetd --lib gossip::tests::measure -- --ignored --nocapture`
 
 use super::detection::times_to_detect;
-use super::world::{World, ms, secs};
+use super::world::{World, id, ms, secs};
+use crate::core::gossip::{Key, Kind, State, lock};
 use rand::RngExt as _;
 use std::time::{Duration, Instant};
 
@@ -78,28 +79,120 @@ fn false_deaths() {
     }
 }
 
+/// A fleet of which every host has said something.
+fn talking(seed: u64, hosts: usize) -> World {
+    let mut world = World::fleet(seed, hosts);
+    for host in 0..hosts {
+        world.write(host, Kind::Capacity, "", Some(&[7; 200]));
+    }
+    world.run(secs(20));
+    world
+}
+
+/// A host joins by another: until it knows all of what the others have said, and until all know it
+/// and what it says.
+fn times_to_join(world: &mut World) -> (Duration, Duration) {
+    let others = world.hosts.len();
+    let by = world.rng.random_range(0..others);
+    let began = world.now;
+    let new = world.enter(by);
+    world.write(new, Kind::Capacity, "", Some(&[8; 200]));
+    // Of whom it does not know, and who does not know it.
+    let (mut unknown, mut strangers): (Vec<usize>, Vec<usize>) =
+        ((0..others).collect(), (0..others).collect());
+    let (mut knows, mut known) = (Duration::ZERO, Duration::ZERO);
+    while !unknown.is_empty() || !strangers.is_empty() {
+        let time = world.now - began;
+        assert!(
+            time < secs(60),
+            "{} are unknown to it, it is to {}",
+            unknown.len(),
+            strangers.len()
+        );
+        if !unknown.is_empty() {
+            unknown.retain(|other| !has(world, new, *other));
+            knows = time;
+        }
+        if !strangers.is_empty() {
+            strangers.retain(|other| !has(world, *other, new));
+            known = time;
+        }
+        world.run(ms(5));
+    }
+    (knows, known)
+}
+
+fn has(world: &World, host: usize, of: usize) -> bool {
+    let records = world.hosts[host].gossip.records();
+    let key = Key { host: id(of), kind: Kind::Capacity, name: String::new() };
+    lock(&records).value(&key).is_some() && world.sees(host, of) == Some(State::Alive)
+}
+
+/// Packets and bytes a second and host, and how much of a processor.
+fn rates(hosts: usize, time: u64) -> (f64, f64, f64) {
+    let mut world = World::fleet(1, hosts);
+    world.run(secs(10));
+    let sent = |world: &World| {
+        let sums = world.hosts.iter().map(|host| host.sent);
+        sums.fold((0, 0), |sum, sent| (sum.0 + sent.0, sum.1 + sent.1))
+    };
+    let before = sent(&world);
+    let began = Instant::now();
+    world.run(secs(time));
+    let took = began.elapsed().as_secs_f64();
+    let after = sent(&world);
+    let per = (hosts as u64 * time) as f64;
+    ((after.0 - before.0) as f64 / per, (after.1 - before.1) as f64 / per, took / per)
+}
+
+#[test]
+#[ignore = "prints a table"]
+fn joining() {
+    println!("| Hosts | Loss | Joins | It knows all: half | Last | All know it: half | Last |");
+    println!("|---|---|---|---|---|---|---|");
+    for (hosts, joins) in [(3, 20), (100, 20), (1_000, 10)] {
+        for loss in [0.0, 0.01, 0.2] {
+            let mut world = talking(1, hosts);
+            world.network.loss = loss;
+            let times: Vec<_> = (0..joins).map(|_| times_to_join(&mut world)).collect();
+            let (mut knows, mut known): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+            knows.sort();
+            known.sort();
+            let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
+            println!(
+                "| {hosts} | {} % | {joins} | {} | {} | {} | {} |",
+                loss * 100.0,
+                seconds(knows[joins / 2]),
+                seconds(knows[joins - 1]),
+                seconds(known[joins / 2]),
+                seconds(known[joins - 1])
+            );
+        }
+    }
+}
+
+/// For `bench fleet`: a line a row.
+#[test]
+#[ignore = "prints figures"]
+fn figures() {
+    let line = |name: &str, samples: Vec<f64>| {
+        println!("{}", serde_json::json!({ "name": name, "samples": samples }));
+    };
+    let mut world = talking(1, 1_000);
+    let times: Vec<_> = (0..10).map(|_| times_to_join(&mut world)).collect();
+    let seconds = times.iter().map(|(knows, known)| knows.max(known).as_secs_f64());
+    line("a host joins 1,000: until all know of all", seconds.collect());
+    let (packets, bytes, _) = rates(1_000, 20);
+    line("packets sent by each of 1,000 idle hosts", vec![packets]);
+    line("bytes sent by each of 1,000 idle hosts", vec![bytes]);
+}
+
 #[test]
 #[ignore = "prints a table"]
 fn idle() {
     println!("| Hosts | Packets/s and host | Bytes/s and host | Processor |\n|---|---|---|---|");
     for (hosts, time) in [(3, 600), (100, 60), (1_000, 20)] {
-        let mut world = World::fleet(1, hosts);
-        world.run(secs(10));
-        let sent = |world: &World| {
-            let sums = world.hosts.iter().map(|host| host.sent);
-            sums.fold((0, 0), |sum, sent| (sum.0 + sent.0, sum.1 + sent.1))
-        };
-        let before = sent(&world);
-        let began = Instant::now();
-        world.run(secs(time));
-        let took = began.elapsed().as_secs_f64();
-        let after = sent(&world);
-        let per = (hosts as u64 * time) as f64;
-        println!(
-            "| {hosts} | {:.1} | {:.0} | {:.3} % |",
-            (after.0 - before.0) as f64 / per,
-            (after.1 - before.1) as f64 / per,
-            took / per * 100.0
-        );
+        let (packets, bytes, processor) = rates(hosts, time);
+        println!("| {hosts} | {packets:.1} | {bytes:.0} | {:.3} % |", processor * 100.0);
     }
 }

@@ -304,6 +304,15 @@ impl World {
         self.give(host, Input::Join(vec![Node { life: 0, ..seed }]));
     }
 
+    /// A new host, knowing one other. Gives its number.
+    pub(super) fn enter(&mut self, knows: usize) -> usize {
+        let host = self.hosts.len();
+        let made = self.make(host, 0);
+        self.hosts.push(made);
+        self.start(host, knows);
+        host
+    }
+
     pub(super) fn pause(&mut self, host: usize) {
         self.hosts[host].is_paused = true;
     }

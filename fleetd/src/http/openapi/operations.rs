@@ -2,8 +2,9 @@
 
 use fleetd_api::{
     Accepted, Backup, ChangeFleet, ChangeMachine, CreateToken, CreateUser, Desire, Event, Fleet,
-    Image, Init, Join, LogLine, Machine, NewCertificate, NewToken, Pull, RELAY, Recover, Recovery,
-    RenewUser, Restored, Scale, Submit, Token, Unit, User, Version, Why,
+    Image, Init, Join, KeyRotation, LogLine, Machine, NewCertificate, NewToken, Pull, RELAY,
+    Recover, Recovery, RenewUser, Restored, RotateKeys, Scale, Submit, Token, Unit, User, Version,
+    Why,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -91,6 +92,11 @@ pub(super) static OPERATIONS: &[Operation] = &[
     ask("POST", "/v1/fleet/recovery", "Go on alone: most of the voters are lost")
         .sends::<Recover>()
         .gives::<Recovery>(),
+    ask("GET", "/v1/fleet/rotation", "How far the fleet is on its way to other keys")
+        .gives::<KeyRotation>(),
+    ask("POST", "/v1/fleet/rotation", "Go on to other keys")
+        .sends::<RotateKeys>()
+        .gives::<KeyRotation>(),
     ask("GET", "/v1/fleet/backup", "Everything that is decided").gives::<Backup>(),
     ask("POST", "/v1/fleet/restore", "Come back to what a backup has")
         .query(&[

@@ -52,6 +52,7 @@ fn founded() -> &'static Fleet {
             tokens: Default::default(),
             users: Default::default(),
             hosts_may: crate::pki::Role::Admin,
+            rotation: None,
         }
     })
 }

@@ -481,7 +481,7 @@ impl World {
 
     fn offer(&mut self, host: usize, signed: &Signed) {
         let at = &self.hosts[host];
-        match obey::read(signed, self.group.signer(), at.id, at.set.index) {
+        match obey::read(signed, [self.group.signer()], at.id, at.set.index) {
             Ok(set) => self.take_over(host, set),
             Err(error) => self.say(format!("h{host} refuses a set: {error}")),
         }
@@ -559,7 +559,8 @@ impl World {
                 let at = &self.hosts[host];
                 let (obeys, kept) = (at.set.index, at.kept.index);
                 let (facts, runs) = (Some(at.facts()), at.there());
-                Seen { alive: true, lost: false, facts, obeys, kept, runs }
+                let (alive, lost, authority) = (true, false, None);
+                Seen { alive, lost, facts, obeys, kept, runs, authority }
             } else {
                 self.see(host, *id)
             };
@@ -585,7 +586,8 @@ impl World {
         let report = at.heard.get(&id);
         let (obeys, kept) = report.map_or((0, 0), |report| (report.obeys, report.kept));
         let runs = report.map(|report| report.runs.clone()).unwrap_or_default();
-        Seen { alive, lost, facts: report.map(|report| report.facts.clone()), obeys, kept, runs }
+        let facts = report.map(|report| report.facts.clone());
+        Seen { alive, lost, facts, obeys, kept, runs, authority: None }
     }
 
     /// The leader decides what is left to decide.
