@@ -104,7 +104,7 @@ fn times_to_join(world: &mut World) -> (Duration, Duration) {
     while !unknown.is_empty() || !strangers.is_empty() {
         let time = world.now - began;
         assert!(
-            time < secs(60),
+            time < secs(300),
             "{} are unknown to it, it is to {}",
             unknown.len(),
             strangers.len()
