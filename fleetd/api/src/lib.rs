@@ -14,6 +14,8 @@
 //! | `PUT /v1/units/NAME/replicas` | [`Scale`] | 200 [`Accepted`]; of a template |
 //! | `POST /v1/units/NAME/restart` | | 200 [`Accepted`] |
 //! | `GET /v1/units/NAME/why` | | [`Why`] |
+//! | `POST /v1/plan` | [`Changes`] | 200 [`Plan`]; nothing is decided |
+//! | `POST /v1/changes` | [`Changes`] | 200 [`Accepted`]; all of them or none; 409 `if_index` is too old |
 //! | `GET /v1/machines` | | list of [`Machine`] |
 //! | `PATCH /v1/machines/ID` | [`ChangeMachine`] | 200 [`Machine`] |
 //! | `DELETE /v1/machines/ID` | | 200; it has left for good, and its certificate is worth nothing |
@@ -56,6 +58,7 @@ pub mod frame;
 mod image;
 mod machine;
 mod name;
+mod plan;
 mod problem;
 mod recovery;
 mod unit;
@@ -70,6 +73,10 @@ pub use fleet::{
 pub use image::{Image, Pull};
 pub use machine::{ChangeMachine, Machine, Role, Status, Version};
 pub use name::{BadUnitName, UnitName};
+pub use plan::{
+    Change, Changes, FileChange, KeyChange, Plan, PlannedStep, PlannedUnit, StepKind, UnitText,
+    Unplaced,
+};
 pub use problem::{Problem, ProblemKind};
 pub use recovery::{
     Ahead, BACKUP_VERSION, Backup, Recover, Recovery, Refused, Restored, Stray, Voter,

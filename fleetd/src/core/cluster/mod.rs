@@ -4,6 +4,7 @@
 //! fit the other, and says which units have no place.
 
 mod fleet;
+mod forecast;
 mod moves;
 mod read;
 mod replicas;
@@ -17,6 +18,7 @@ use crate::pki::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use forecast::{Failure, Forecast, Outlook, Step, forecast};
 pub use read::Read;
 pub use replicas::is_template;
 pub use rotation::waits_for as rotation_waits_for;
@@ -61,6 +63,8 @@ pub struct Facts {
 pub struct Next {
     /// Together, or not at all.
     pub commands: Vec<Command>,
+    /// What of places is behind them, with the causes.
+    pub changes: Vec<Change>,
     pub unplaced: Vec<Unplaced>,
 }
 
@@ -82,7 +86,7 @@ pub fn next(
     if !instances.is_empty() {
         // They get their places with the next look.
         let commands = instances.into_iter().map(Command::from).collect();
-        return Next { commands, unplaced: Vec::new() };
+        return Next { commands, ..Next::default() };
     }
     let asks = &mut |name: &str, entry: &Entry| files.asks(name, entry);
     let fleet = fleet::fleet(decided, observed, asks);
@@ -105,7 +109,7 @@ pub fn next(
     commands.extend(rotation::advance(decided, observed).map(Command::from));
     // What is there with less than it asks for now has room for that, or it would have lost its place.
     commands.extend(grown(decided, &fleet, &plan.changes));
-    Next { commands, unplaced: plan.unplaced }
+    Next { commands, changes: plan.changes, unplaced: plan.unplaced }
 }
 
 /// Why a unit is where it is, or what keeps it from having a place. None: there is no such unit.

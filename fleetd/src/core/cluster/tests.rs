@@ -2,10 +2,10 @@ use super::*;
 use crate::core::decided::{machine, unit};
 use fleetd_api::DesiredState;
 
-const A: MachineId = MachineId(1);
-const B: MachineId = MachineId(2);
+pub(super) const A: MachineId = MachineId(1);
+pub(super) const B: MachineId = MachineId(2);
 
-fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
+pub(super) fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
     let mut decided = Decided::default();
     for command in commands {
         decided.apply(&command).unwrap();
@@ -13,11 +13,11 @@ fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
     decided
 }
 
-fn join(machine: MachineId) -> Command {
+pub(super) fn join(machine: MachineId) -> Command {
     machine::Command::Join { machine, address: String::new(), key: None }.into()
 }
 
-fn want(name: &str, desired: DesiredState) -> Command {
+pub(super) fn want(name: &str, desired: DesiredState) -> Command {
     let submit = unit::Command::Submit {
         unit: name.to_owned(),
         text: "[Container]".to_owned(),
@@ -30,7 +30,7 @@ fn want(name: &str, desired: DesiredState) -> Command {
     submit.into()
 }
 
-fn seen() -> Seen {
+pub(super) fn seen() -> Seen {
     let capacity = Resources { cpu: 4000, memory: 1 << 30, tasks: 1000 };
     let facts = Some(Facts { capacity, ..Facts::default() });
     Seen { alive: true, facts, ..Seen::default() }
@@ -76,7 +76,7 @@ fn settle(decided: &mut Decided, observed: &Observed) -> Vec<Unplaced> {
     panic!("it does not come to rest");
 }
 
-fn places(decided: &Decided, unit: &str) -> Vec<MachineId> {
+pub(super) fn places(decided: &Decided, unit: &str) -> Vec<MachineId> {
     let places = decided.places.get(unit).map(|places| places.as_slice()).unwrap_or_default();
     places.iter().map(|place| place.machine).collect()
 }

@@ -7,6 +7,7 @@
 //! draft     the unit while it is read, the checks of the whole, the defaults
 //! rules     the same for `[X-Fleet]`
 //! container the unit as the agent gets it
+//! difference in which keys two versions of a file differ
 //! placement the unit as the scheduler gets it
 //! ```
 //!
@@ -16,6 +17,7 @@
 pub mod assign;
 pub mod command;
 pub mod container;
+pub mod difference;
 pub mod draft;
 pub mod escape;
 pub mod fault;
@@ -31,6 +33,7 @@ pub mod value;
 pub mod words;
 
 pub use container::ContainerUnit;
+pub use difference::difference;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::UnitName;
 pub use mapping::port_text;
