@@ -13,6 +13,7 @@ mod logs;
 mod machines;
 mod openapi;
 mod peers;
+mod plan;
 mod problem;
 mod recovery;
 mod relay;
@@ -125,6 +126,8 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/users/{name}", delete(users::revoke))
         .route("/v1/users/{name}/renew", post(users::renew))
         .route("/v1/fleet", patch(fleet::change))
+        .route("/v1/plan", post(plan::plan))
+        .route("/v1/changes", post(plan::change))
         .route("/v1/units", get(units::list))
         .route("/v1/units/{name}", get(units::show).put(units::submit).delete(units::destroy))
         .route("/v1/units/{name}/desired", put(units::desire))

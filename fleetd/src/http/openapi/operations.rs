@@ -1,10 +1,10 @@
 //! What each route of the API is about: what is sent and what is answered.
 
 use fleetd_api::{
-    Accepted, Backup, ChangeFleet, ChangeMachine, CreateToken, CreateUser, Desire, Event, Fleet,
-    Image, Init, Join, KeyRotation, LogLine, Machine, NewCertificate, NewToken, Pull, RELAY,
-    Recover, Recovery, RenewUser, Restored, RotateKeys, Scale, Submit, Token, Unit, User, Version,
-    Why,
+    Accepted, Backup, ChangeFleet, ChangeMachine, Changes, CreateToken, CreateUser, Desire, Event,
+    Fleet, Image, Init, Join, KeyRotation, LogLine, Machine, NewCertificate, NewToken, Plan, Pull,
+    RELAY, Recover, Recovery, RenewUser, Restored, RotateKeys, Scale, Submit, Token, Unit, User,
+    Version, Why,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -124,6 +124,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
             ("unit", "string", "Only of this unit."),
         ])
         .answers(Answer::Lines(of::<Event>)),
+    ask("POST", "/v1/plan", "What would come of changes; nothing is decided")
+        .sends::<Changes>()
+        .gives::<Plan>(),
+    ask("POST", "/v1/changes", "Change several units at once; with a file it takes the role admin")
+        .sends::<Changes>()
+        .gives::<Accepted>(),
     ask("GET", "/v1/units", "Units without their text").gives::<Vec<Unit>>(),
     ask("GET", "/v1/units/{name}", "One unit; its text for the roles operate and admin")
         .gives::<Unit>(),
