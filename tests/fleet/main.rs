@@ -11,6 +11,7 @@ mod failover;
 mod form;
 mod leaving;
 mod openapi;
+mod plan;
 mod random;
 mod recovery;
 mod rotation;

@@ -67,6 +67,9 @@ impl Plan {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedUnit {
     pub unit: String,
+    /// The template that the fleet makes it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
     pub file: FileChange,
     /// Of a file that is another: keys whose assignments differ.
     #[serde(default)]

@@ -15,6 +15,7 @@ mod openapi;
 mod peers;
 mod plan;
 mod problem;
+mod rebalance;
 mod recovery;
 mod relay;
 mod restore;
@@ -128,6 +129,7 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/fleet", patch(fleet::change))
         .route("/v1/plan", post(plan::plan))
         .route("/v1/changes", post(plan::change))
+        .route("/v1/rebalance", get(rebalance::show).post(rebalance::move_one))
         .route("/v1/units", get(units::list))
         .route("/v1/units/{name}", get(units::show).put(units::submit).delete(units::destroy))
         .route("/v1/units/{name}/desired", put(units::desire))

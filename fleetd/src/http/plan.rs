@@ -120,6 +120,7 @@ fn planned(unit: &str, Outlook { before, after, steps }: &Outlook) -> PlannedUni
     };
     PlannedUnit {
         unit: unit.to_owned(),
+        made_from: is.or(was).and_then(|entry| entry.made_from.clone()),
         file,
         keys,
         desired_before: was.map(|entry| entry.desired),

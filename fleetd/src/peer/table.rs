@@ -78,6 +78,8 @@ pub static TABLE: &[Rule] = &[
     rule("POST", "/v1/plan", OPERATE),
     // With a file it takes an admin: its handler looks.
     rule("POST", "/v1/changes", OPERATE),
+    rule("GET", "/v1/rebalance", VIEW),
+    rule("POST", "/v1/rebalance", OPERATE),
     rule("GET", "/v1/units", VIEW),
     rule("GET", "/v1/units/{name}", VIEW),
     rule("GET", "/v1/units/{name}/logs", VIEW),

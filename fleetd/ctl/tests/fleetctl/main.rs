@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod changes;
+mod events;
 mod exec;
 mod fleet;
 mod images;
 mod machines;
+mod plan;
+mod rebalance;
 mod server;
 mod tables;
 mod tokens;

@@ -7,6 +7,7 @@ mod fleet;
 mod forecast;
 mod moves;
 mod read;
+mod rebalance;
 mod replicas;
 mod rotation;
 mod voters;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use forecast::{Failure, Forecast, Outlook, Step, forecast};
 pub use read::Read;
+pub use rebalance::{Balance, Gain, rebalance};
 pub use replicas::is_template;
 pub use rotation::waits_for as rotation_waits_for;
 pub use voters::{keeps_majority, voters};
@@ -93,12 +95,14 @@ pub fn next(
     let mut plan = schedule::place(&fleet, options);
     // Who goes and when is said below.
     let wanted = |unit: &str| decided.units.get(unit).is_none_or(|entry| entry.wants_place());
-    plan.changes.retain(|change| wanted(change.unit()) && !moves::waits_for_a_host(change));
+    // One that is everywhere may run twice, and goes nowhere else.
+    let is_global = |unit: &str| fleet.units.get(unit).is_some_and(|unit| unit.global);
+    let waits = |change: &Change| moves::waits_for_a_host(change) && !is_global(change.unit());
+    plan.changes.retain(|change| wanted(change.unit()) && !waits(change));
     plan.unplaced.retain(|unplaced| wanted(&unplaced.unit));
     let mut commands = Vec::new();
     for change in &plan.changes {
-        // One that is everywhere may run twice.
-        let is_global = fleet.units.get(change.unit()).is_some_and(|unit| unit.global);
+        let is_global = is_global(change.unit());
         let first = moves::first_half(change, decided, observed).filter(|_| !is_global);
         match first {
             Some(first) => commands.push(first),

@@ -88,6 +88,9 @@ pub struct Unit {
     pub spread: Vec<Spread>,
     pub prefer: Vec<Preference>,
     pub priority: i32,
+    /// It is not moved to be better off: what it has done so far would be for nothing.
+    #[serde(default)]
+    pub stays: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ mod follow;
 pub mod glob;
 mod host_set;
 mod keep;
+mod load;
 mod place;
 mod plan;
 mod preempt;
@@ -29,6 +30,7 @@ pub use explain::{Group, Rule, Unplaced};
 pub use fleet::{
     Assignment, Fill, Fleet, Host, HostPort, Options, Preference, Protocol, Resources, Spread, Unit,
 };
+pub use load::{Load, loads};
 pub use plan::{Arrival, Cause, Change, Plan};
 pub use rebalance::{Limits, rebalance};
 pub use score::Score;

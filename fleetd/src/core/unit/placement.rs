@@ -3,7 +3,7 @@
 //! The same reader as for a unit that is started; what only a host can tell is passed over, but
 //! in the keys that say where the unit goes.
 
-use super::container::{Network, Port};
+use super::container::{Network, Port, ServiceType};
 use super::draft::Draft;
 use super::fault::Fault;
 use super::{instance_is_named, read};
@@ -65,6 +65,7 @@ fn asks(draft: Draft) -> Unit {
         spread: once(rules.spread),
         prefer: rules.prefer,
         priority: rules.priority.unwrap_or(0),
+        stays: draft.kind == Some(ServiceType::Oneshot),
     }
 }
 
