@@ -13,6 +13,7 @@ mod leaving;
 mod openapi;
 mod plan;
 mod random;
+mod rebalance;
 mod recovery;
 mod rotation;
 mod user;
