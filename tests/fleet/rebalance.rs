@@ -38,6 +38,10 @@ fn events(ground: &Ground) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+fn of<'e>(events: &'e [Value], unit: &'e str) -> impl Iterator<Item = &'e Value> {
+    events.iter().filter(move |event| event["unit"] == unit)
+}
+
 #[test]
 fn units_move_one_after_the_other_until_no_move_helps() {
     require!(needs());
@@ -49,7 +53,10 @@ fn units_move_one_after_the_other_until_no_move_helps() {
     assert_eq!(moves.len(), 2, "{plan:#}");
     let h1 = ground.machine_of("h1");
     assert!(moves.iter().all(|one| one["from"] == *h1), "{plan:#}");
-    assert_eq!(["a@1", "a@2", "b@1", "b@2"].map(|u| host(&ground, &format!("{u}.container"))), ["h1"; 4]);
+    assert_eq!(
+        ["a@1", "a@2", "b@1", "b@2"].map(|u| host(&ground, &format!("{u}.container"))),
+        ["h1"; 4]
+    );
     let done: Value =
         serde_json::from_str(&ground.ctl("h2", &["rebalance", "--yes", "--json"])).unwrap();
     assert!(done.as_array().unwrap().iter().all(|one| one["result"] == "done"), "{done:#}");
@@ -61,13 +68,11 @@ fn units_move_one_after_the_other_until_no_move_helps() {
     let [first, second] = [0, 1].map(|at| moves[at]["unit"].as_str().unwrap());
     let events = events(&ground);
     let index = |event: &Value| event["index"].as_u64().unwrap();
-    let of = |unit: &str| events.iter().filter(move |event| event["unit"] == unit);
-    let runs = |event: &&Value| {
-        event["state"]["active"] == "active" && event["state"]["machine"] != *h1
-    };
+    let runs =
+        |event: &&Value| event["state"]["active"] == "active" && event["state"]["machine"] != *h1;
     let ends = |event: &&Value| event["state"]["active"] == "deactivating";
-    let first_runs = of(first).find(runs).map(index).unwrap();
-    let second_ends = of(second).find(ends).map(index).unwrap();
+    let first_runs = of(&events, first).find(runs).map(index).unwrap();
+    let second_ends = of(&events, second).find(ends).map(index).unwrap();
     assert!(first_runs < second_ends, "{first} at {first_runs}, {second} at {second_ends}");
     let nothing = ground.ctl("h3", &["rebalance", "--yes"]);
     assert_eq!(nothing, "no move makes the fleet better\n");

@@ -74,6 +74,12 @@ Examples:
   fleetctl start --replace web.container the file changed: take it
 Ctrl-C ends the waiting, not the start.")]
     Start(Change),
+    /// What is wrong with unit files; no fleetd is asked
+    #[command(after_help = "\
+Examples:
+  fleetctl verify web.container            the file here, with web.container.d/*.conf
+  fleetctl verify --strict units/          all unit files of a directory")]
+    Verify(Verify),
     /// What would come of a start, and nothing else
     #[command(after_help = "\
 Examples:
@@ -237,6 +243,16 @@ pub(crate) struct Submit {
     pub replace: bool,
     #[command(flatten)]
     pub guard: Guard,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Unit files, or directories with some
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// What has no effect is wrong, too
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

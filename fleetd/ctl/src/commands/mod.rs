@@ -29,6 +29,7 @@ mod stop;
 mod submit;
 mod token;
 mod user;
+mod verify;
 mod version;
 mod why;
 
@@ -60,6 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
         // What asks nobody needs no file of a user either.
         Command::Playground(flags) => crate::playground::run(&flags, common.json),
         Command::Completion { shell } => completion::run(shell),
+        Command::Verify(flags) => verify::run(&flags, common.json),
         command => ask(&context(&common)?, command).await,
     }
 }
@@ -103,7 +105,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Token(command) => token::run(context, &command).await,
         Command::User(command) => user::run(context, &command).await,
         Command::Version => version::run(context).await,
-        Command::Playground(_) | Command::Completion { .. } => Ok(0),
+        Command::Playground(_) | Command::Completion { .. } | Command::Verify(_) => Ok(0),
     }
 }
 

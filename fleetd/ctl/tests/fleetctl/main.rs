@@ -13,6 +13,7 @@ mod rebalance;
 mod server;
 mod tables;
 mod tokens;
+mod verify;
 
 use serde_json::json;
 use server::{Reply, Server};

@@ -12,7 +12,6 @@ mod board;
 mod explain;
 mod fleet;
 mod follow;
-pub mod glob;
 mod host_set;
 mod keep;
 mod load;
@@ -26,6 +25,7 @@ mod score;
 mod shape;
 mod why;
 
+pub use crate::core::unit::glob;
 pub use explain::{Group, Rule, Unplaced};
 pub use fleet::{
     Assignment, Fill, Fleet, Host, HostPort, Options, Preference, Protocol, Resources, Spread, Unit,

@@ -8,12 +8,13 @@
 //! rules     the same for `[X-Fleet]`
 //! container the unit as the agent gets it
 //! difference in which keys two versions of a file differ
-//! placement the unit as the scheduler gets it
+//! placement the unit as the scheduler gets it, in the words of asks
 //! ```
 //!
-//! Pure: what depends on the host comes in as [`HostFacts`], if there is one already. Every fault of a file is told, each
+//! A package of its own, so that `fleetctl verify` reads files as fleetd does, without one. Pure: what depends on the host comes in as [`HostFacts`], if there is one already. Every fault of a file is told, each
 //! with its line; what is known and not honoured yet, or not known at all, is a warning.
 
+pub mod asks;
 pub mod assign;
 pub mod command;
 pub mod container;
@@ -21,6 +22,7 @@ pub mod difference;
 pub mod draft;
 pub mod escape;
 pub mod fault;
+pub mod glob;
 pub mod keys;
 pub mod keys_not_yet;
 pub mod mapping;
@@ -37,7 +39,7 @@ pub use difference::difference;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::UnitName;
 pub use mapping::port_text;
-pub use placement::{placement, replicas, verify};
+pub use placement::{leaders, placement, replicas, verify};
 pub use specifier::HostFacts;
 
 use assign::Value;

@@ -2,7 +2,7 @@
 
 use super::fleet_keys::ID;
 use super::*;
-use crate::core::schedule::{HostPort, Protocol, Resources, Unit};
+use crate::asks::{HostPort, Protocol, Resources, Unit};
 
 fn asks(lines: &str) -> Unit {
     let text = format!("[Container]\nImage=a\n{lines}\n");

@@ -5,9 +5,9 @@
 
 use super::container::{Network, Port, ServiceType};
 use super::draft::Draft;
-use super::fault::Fault;
+use super::fault::{Fault, Place};
 use super::{instance_is_named, read};
-use crate::core::schedule::{HostPort, Protocol, Resources, Spread, Unit};
+use crate::asks::{HostPort, Protocol, Resources, Spread, Unit};
 use fleetd_api::{UnitName, Warning};
 use std::collections::BTreeMap;
 
@@ -42,6 +42,18 @@ pub fn verify(
     drop_ins: &BTreeMap<String, String>,
 ) -> Result<Vec<Warning>, Vec<Fault>> {
     read(name, text, drop_ins, None).map(|(_, warnings)| warnings)
+}
+
+/// Units that this one is to be beside, each with the line that says so. Empty where the file has
+/// faults.
+pub fn leaders(
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> Vec<(Place, String)> {
+    let Ok((draft, _)) = read(name, text, drop_ins, None) else { return Vec::new() };
+    let place = draft.place(name, "MachineOf");
+    draft.rules.machine_of.into_iter().map(|unit| (place.clone(), unit)).collect()
 }
 
 fn asks(draft: Draft) -> Unit {

@@ -5,9 +5,10 @@ use super::assign::{Taken, Value, wrong};
 use super::draft::{Checks, Draft};
 use super::specifier::Unexpanded;
 use super::{syntax, words};
-use crate::core::machine_id::MachineId;
-use crate::core::schedule::{Preference, Spread, glob};
+use crate::asks::{Preference, Spread};
+use crate::glob;
 use fleetd_api::UnitName;
+use fleetd_pki::MachineId;
 
 /// None and an empty list: not said.
 #[derive(Debug, Default)]
