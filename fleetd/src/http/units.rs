@@ -244,7 +244,11 @@ async fn propose_since(api: &Api, commands: Vec<Command>, since: u64) -> Result<
     let mut attempt = 0;
     loop {
         let decided = api.consensus.decided();
-        if since < decided.layout || since > decided.index {
+        if since > decided.index {
+            let text = format!("change units: index {since} is to come: it is {}", decided.index);
+            return Err(Problem::new(ProblemKind::Conflict, text).hint("fleetctl plan").into());
+        }
+        if since < decided.layout {
             return Err(newer(since, decided.layout));
         }
         attempt += 1;

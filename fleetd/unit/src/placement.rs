@@ -77,7 +77,7 @@ fn asks(draft: Draft) -> Unit {
         spread: once(rules.spread),
         prefer: rules.prefer,
         priority: rules.priority.unwrap_or(0),
-        stays: draft.kind == Some(ServiceType::Oneshot),
+        stays: draft.kind == Some(ServiceType::Oneshot) || rules.strict == Some(true),
     }
 }
 

@@ -12,24 +12,28 @@ use std::fmt::Write;
 use tokio::time::Instant;
 
 pub(super) async fn run(context: &Context, flags: &Flags) -> Result<u8, Failure> {
-    let units = named(context, flags).await?;
-    let mut seen = flags.since.clone().or_else(|| {
-        // All that is kept, from before any event.
-        (!flags.follow).then(|| Id { index: 0, origin: None })
-    });
-    let asks_for_all = flags.since.is_none();
-    tokio::select! {
-        ended = read(context, flags, &units, &mut seen, asks_for_all) => ended?,
-        interrupted = tokio::signal::ctrl_c(), if flags.follow => {
-            interrupted.map_err(|error| Failure::io("watch for Ctrl-C", &error))?;
-            return Ok(exit::INTERRUPTED);
-        }
+    let mut reader = Reader {
+        context,
+        units: named(context, flags).await?,
+        // All that is kept is what comes after no event at all.
+        seen: flags.since.clone().or((!flags.follow).then(Id::default)),
+        begins: flags.since.is_none() && !flags.follow,
+        heard: false,
+    };
+    if !flags.follow {
+        return reader.copy(false).await.map(|()| 0);
     }
-    Ok(0)
+    tokio::select! {
+        ended = reader.follow() => ended.map(|()| 0),
+        interrupted = tokio::signal::ctrl_c() => match interrupted {
+            Ok(()) => Ok(exit::INTERRUPTED),
+            Err(error) => Err(Failure::io("watch for Ctrl-C", &error)),
+        },
+    }
 }
 
 /// Which event: `INDEX` or `INDEX@ORIGIN`, of the fleetd that has counted it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Id {
     index: u64,
     origin: Option<String>,
@@ -77,51 +81,62 @@ async fn named(context: &Context, flags: &Flags) -> Result<Option<Vec<String>>, 
     Ok(Some(units))
 }
 
-/// Goes on where it broke off, by whatever host leads then.
-async fn read(
-    context: &Context,
-    flags: &Flags,
-    units: &Option<Vec<String>>,
-    seen: &mut Option<Id>,
-    mut from_the_beginning: bool,
-) -> Result<(), Failure> {
-    let mut lost: Option<Instant> = None;
-    loop {
-        let broken = match context.client.lines(&path(flags.follow, seen.as_ref())).await {
-            Ok(mut lines) => {
+struct Reader<'c> {
+    context: &'c Context,
+    /// None: all of them.
+    units: Option<Vec<String>>,
+    /// The last event that was told.
+    seen: Option<Id>,
+    /// It begins with all that is kept: that older ones are missing is no news then.
+    begins: bool,
+    /// A stream was there.
+    heard: bool,
+}
+
+impl Reader<'_> {
+    /// Goes on where it broke off, by whatever host leads then.
+    async fn follow(&mut self) -> Result<(), Failure> {
+        let mut lost: Option<Instant> = None;
+        loop {
+            let before = self.seen.clone();
+            let broken = self.copy(true).await;
+            // Nobody was there at all, or nobody reads any more.
+            if let Err(failure) = &broken
+                && (!self.heard || failure.message.is_empty())
+            {
+                return broken;
+            }
+            if self.seen != before {
                 lost = None;
-                loop {
-                    match lines.next::<Event>().await {
-                        Ok(Some(event)) => {
-                            *seen = Some(Id::of(&event));
-                            // That older ones are missing is no news to who asks for what is kept.
-                            let is_known = event.kind == EventKind::Lagged && from_the_beginning;
-                            from_the_beginning = false;
-                            if !is_known && is_meant(units, &event) {
-                                tell(context, &event)?;
-                            }
-                        }
-                        Ok(None) => break None,
-                        Err(failure) => break Some(failure),
-                    }
-                }
             }
-            Err(failure) => Some(failure),
-        };
-        match broken {
-            None if !flags.follow => return Ok(()),
-            Some(failure) if !flags.follow || seen.is_none() && lost.is_none() => {
-                return Err(failure);
+            let since = *lost.get_or_insert_with(Instant::now);
+            if since.elapsed() > AWAY {
+                let gone = "follow events: fleetd went away and did not come back";
+                return Err(broken.err().unwrap_or_else(|| Failure::new(gone)));
             }
-            _ => {}
+            tokio::time::sleep(RETRY).await;
         }
-        let since = *lost.get_or_insert_with(Instant::now);
-        if since.elapsed() > AWAY {
-            return Err(broken.unwrap_or_else(|| {
-                Failure::new("follow events: fleetd went away and did not come back")
-            }));
+    }
+
+    /// Tells one stream to its end.
+    async fn copy(&mut self, follow: bool) -> Result<(), Failure> {
+        let mut lines = self.context.client.lines(&path(follow, self.seen.as_ref())).await?;
+        self.heard = true;
+        while let Some(event) = lines.next::<Event>().await? {
+            let is_no_news = event.kind == EventKind::Lagged && self.begins;
+            self.begins = false;
+            self.seen = Some(Id::of(&event));
+            if !is_no_news && self.is_meant(&event) {
+                tell(self.context, &event)?;
+            }
         }
-        tokio::time::sleep(RETRY).await;
+        Ok(())
+    }
+
+    fn is_meant(&self, event: &Event) -> bool {
+        let Some(units) = &self.units else { return true };
+        event.kind == EventKind::Lagged
+            || event.unit.as_ref().is_some_and(|unit| units.contains(unit))
     }
 }
 
@@ -134,12 +149,6 @@ fn path(follow: bool, seen: Option<&Id>) -> String {
         }
     }
     path
-}
-
-fn is_meant(units: &Option<Vec<String>>, event: &Event) -> bool {
-    let Some(units) = units else { return true };
-    event.kind == EventKind::Lagged
-        || event.unit.as_ref().is_some_and(|unit| units.iter().any(|name| name == unit))
 }
 
 fn tell(context: &Context, event: &Event) -> Result<(), Failure> {

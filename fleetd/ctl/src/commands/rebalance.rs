@@ -1,7 +1,7 @@
 //! `rebalance`: moves units to where they are better off, one by one. The next one goes when the one
 //! before it runs; one that fails is the last.
 
-use super::follow::{ATTEMPT, PLACING};
+use super::follow::{ATTEMPT, AWAY, PLACING};
 use super::poll::{End, Poll, Waits};
 use super::{Context, confirm, print, print_json};
 use crate::cli::{Rebalance as Flags, TableFlags};
@@ -70,30 +70,21 @@ async fn move_all<'a>(
         attempts => Some(ATTEMPT * attempts),
     };
     for gain in gains {
-        let body =
-            MoveUnit { unit: gain.unit.clone(), from: gain.from.clone(), to: gain.to.clone() };
         let begun = Instant::now();
-        let _: Accepted = context.client.post("/v1/rebalance", client::json(&body)?).await?;
-        let mut homeless = None;
-        let end = poll.until(PAUSE, limit, async || {
-            let unit = context.unit(&gain.unit).await?;
-            Ok(judge(gain, unit.as_ref(), &mut homeless))
-        });
-        let (to, result, reason, failure) = match end.await? {
+        let end = move_one(context, &mut poll, gain, limit).await?;
+        let took = begun.elapsed();
+        let (to, result, reason, failure) = match end {
             End::Reached(Ok(to)) => (Some(to), "done", None, None),
             End::Reached(Err(reason)) => {
-                let failure = Failure::new(format!("move {}: {reason}", gain.unit));
-                let hint = format!("nothing else is moved; fleetctl status {}", gain.unit);
-                (None, "failed", Some(reason), Some(failure.hint(hint)))
+                let failure = failed(gain, &reason);
+                (None, "failed", Some(reason), Some(failure))
             }
             End::Interrupted => (None, "waiting", None, Some(left(gain, exit::INTERRUPTED))),
             End::GaveUp => (None, "waiting", None, Some(left(gain, exit::FAILED))),
         };
-        let took = begun.elapsed();
         if let (Some(to), false) = (&to, context.json) {
             let (to, took) = (text::short(to), text::elapsed(took));
-            print(&text::plain(&format!("{} runs on {to} after {took}", gain.unit)))?;
-            print("\n")?;
+            print(&(text::plain(&format!("{} runs on {to} after {took}", gain.unit)) + "\n"))?;
         }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         moved.push(Moved { unit: &gain.unit, from: &gain.from, to, result, reason, micros });
@@ -104,38 +95,66 @@ async fn move_all<'a>(
     Ok(0)
 }
 
+/// Asks for the move and waits until the unit runs elsewhere, or why it does not.
+async fn move_one(
+    context: &Context,
+    poll: &mut Poll,
+    gain: &Gain,
+    limit: Option<Duration>,
+) -> Result<End<Result<String, String>>, Failure> {
+    let (unit, from, to) = (gain.unit.clone(), gain.from.clone(), gain.to.clone());
+    let body = client::json(&MoveUnit { unit, from, to })?;
+    let _: Accepted = context.client.post("/v1/rebalance", body).await?;
+    let (mut homeless, mut away) = (None, None);
+    let look = async || match context.unit(&gain.unit).await {
+        Ok(unit) => {
+            away = None;
+            Ok(judge(gain, unit.as_ref(), &mut homeless))
+        }
+        // The unit does not mind that fleetd is away, and neither do we for a while.
+        Err(failure) => match away.get_or_insert_with(Instant::now).elapsed() > AWAY {
+            true => Err(failure),
+            false => Ok(waits(gain, "fleetd is away".to_owned())),
+        },
+    };
+    poll.until(PAUSE, limit, look).await
+}
+
+fn failed(gain: &Gain, reason: &str) -> Failure {
+    Failure::new(format!("move {}: {reason}", gain.unit))
+        .hint(format!("nothing else is moved; fleetctl status {}", gain.unit))
+}
+
 fn left(gain: &Gain, code: u8) -> Failure {
     let why = if code == exit::INTERRUPTED { "left alone" } else { "not done in time" };
     Failure::new(format!("{} is {why}: its move goes on, and nothing else is moved", gain.unit))
         .code(code)
 }
 
-/// Where the unit runs now, or why it does not; else what it waits for.
-fn judge(
-    gain: &Gain,
-    unit: Option<&Unit>,
-    homeless: &mut Option<Instant>,
-) -> ControlFlow<Result<String, String>, Vec<Waits>> {
+/// Where the unit runs, or why it does not; else what it waits for.
+type Look = ControlFlow<Result<String, String>, Vec<Waits>>;
+
+fn waits(gain: &Gain, message: String) -> Look {
+    ControlFlow::Continue(vec![Waits { subject: gain.unit.clone(), step: "move", message }])
+}
+
+fn judge(gain: &Gain, unit: Option<&Unit>, homeless: &mut Option<Instant>) -> Look {
     let Some(unit) = unit else {
         return ControlFlow::Break(Err("it was destroyed".to_owned()));
     };
     let state = &unit.state;
     let said = state.message.clone().unwrap_or_else(|| state.sub.clone());
-    let waits = |message: String| {
-        let subject = gain.unit.clone();
-        ControlFlow::Continue(vec![Waits { subject, step: "move", message }])
-    };
     match &state.machine {
         None => {
             let since = homeless.get_or_insert_with(Instant::now);
             match since.elapsed() > PLACING {
                 true => ControlFlow::Break(Err(said)),
-                false => waits("it waits for a host".to_owned()),
+                false => waits(gain, "it waits for a host".to_owned()),
             }
         }
         Some(machine) if *machine == gain.from => {
             *homeless = None;
-            waits(format!("it ends on {} ({said})", text::short(machine)))
+            waits(gain, format!("it ends on {} ({said})", text::short(machine)))
         }
         Some(machine) => {
             *homeless = None;
@@ -145,7 +164,7 @@ fn judge(
                 Active::Inactive if state.last_exit.is_some() => {
                     ControlFlow::Break(Ok(machine.clone()))
                 }
-                _ => waits(format!("it begins on {} ({said})", text::short(machine))),
+                _ => waits(gain, format!("it begins on {} ({said})", text::short(machine))),
             }
         }
     }

@@ -179,3 +179,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_would_lose_its_work_or_is_to_run_only_once_is_not_moved_for_a_gain() {
+    for (more, stays) in [
+        ("[Service]\nRestart=always\n", false),
+        ("[Service]\nType=oneshot\n", true),
+        ("[X-Fleet]\nSingleton=strict\n", true),
+        ("[X-Fleet]\nSingleton=strict\nSingleton=available\n", false),
+        ("[X-Fleet]\nSingleton=strict\nSingleton=\n", false),
+    ] {
+        assert_eq!(asks(more).stays, stays, "{more}");
+    }
+}
