@@ -121,6 +121,7 @@ fn settle(
 fn obey(decided: &Decided, observed: &mut Observed) {
     for (machine, seen) in observed.machines.iter_mut().filter(|(_, seen)| seen.alive) {
         seen.obeys = decided.sets.get(machine).copied().unwrap_or(0).max(seen.obeys);
+        seen.kept = seen.obeys.max(seen.kept);
         let runs = |unit: &String| {
             let places = decided.places.get(unit).map(|places| places.as_slice());
             let stays = |place: &Place| place.machine == *machine && !place.leaving;

@@ -21,7 +21,7 @@ fn lopsided() -> (Decided, Observed) {
 
 fn obey(decided: &Decided, observed: &mut Observed) {
     for seen in observed.machines.values_mut() {
-        seen.obeys = decided.index;
+        (seen.obeys, seen.kept) = (decided.index, decided.index);
     }
 }
 
