@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A fleet rests after a few rounds; one that does not has a fault, which no loop would end.
-const ROUNDS: usize = 1000;
+const ROUNDS: usize = 100;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Forecast {
@@ -75,7 +75,11 @@ pub fn forecast(
         (unit, outlook)
     };
     let was_unplaced: BTreeSet<&str> = before.unplaced.iter().map(|u| u.unit.as_str()).collect();
-    let is_news = |u: &Unplaced| !was_unplaced.contains(&*u.unit) || asked.contains(&u.unit);
+    let is_asked = |unit: &String| {
+        let template = after.decided.units.get(unit).and_then(|entry| entry.made_from.as_ref());
+        asked.contains(unit) || template.is_some_and(|template| asked.contains(template))
+    };
+    let is_news = |u: &Unplaced| !was_unplaced.contains(&*u.unit) || is_asked(&u.unit);
     let units = names.into_iter().map(outlook).collect();
     Ok(Forecast {
         units,

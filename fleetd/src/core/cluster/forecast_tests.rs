@@ -149,11 +149,15 @@ fn who_makes_room_is_told_with_the_one_that_it_makes_it_for() {
 
 #[test]
 fn what_has_no_place_anyway_is_no_news_unless_it_is_asked_about() {
-    let fleet = fleet(&[A], vec![launch("big.container", "5000 0")]);
+    let mut fleet = fleet(&[A], vec![launch("big.container", "5000 0")]);
     let found = ask(&fleet, vec![launch("a.container", "100 0")]);
     assert_eq!(found.unplaced, []);
     let found = ask(&fleet, vec![launch("big.container", "4000 0")]);
     assert_eq!(found.unplaced.len(), 1);
+    let template = |size: &str| launch("big@.container", &format!("{size} 0 2"));
+    fleet.0.apply(&template("5000")).unwrap();
+    let found = ask(&fleet, vec![template("4000")]);
+    assert_eq!(found.unplaced.len(), 2, "its instances");
 }
 
 #[test]
