@@ -25,7 +25,8 @@ fn looks(name: &str, changes: &[Value]) -> Reply {
 fn server(b: &[Value]) -> Server {
     let ends = json!({"active": "deactivating", "sub": "stop-sigterm"});
     let begins = json!({"machine": OTHER, "active": "activating", "sub": "start"});
-    let a = [ends, begins, json!({"machine": OTHER})];
+    // At first it runs where it was.
+    let a = [json!({}), ends, begins, json!({"machine": OTHER})];
     Server::new(vec![
         ("GET /v1/rebalance", found(&["a.container", "b.container", "c.container"])),
         ("POST /v1/rebalance", Reply::Json(200, json!({"index": 5, "warnings": []}))),
@@ -54,6 +55,7 @@ fn each_move_waits_until_the_one_before_it_runs() {
     let expected = [
         "GET /v1/rebalance?moves=3",
         "move a.container",
+        "GET /v1/units/a.container",
         "GET /v1/units/a.container",
         "GET /v1/units/a.container",
         "GET /v1/units/a.container",

@@ -53,6 +53,8 @@ fn what_has_no_effect_is_a_warning_and_a_fault_only_if_that_is_asked_for() {
     assert_eq!((ran.code, ran.err.as_str()), (1, "fleetctl: verify: 2 warnings\n"));
     let both = [("web.container", text), ("db.container", GOOD)];
     assert_eq!(run(&both, &["verify", "web"]).out.lines().count(), 1);
+    let apart = [("a/web.container", text), ("b/db.container", GOOD)];
+    assert_eq!(run(&apart, &["verify", "a/web.container", "b"]).out.lines().count(), 1);
 }
 
 #[test]
