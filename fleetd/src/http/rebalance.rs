@@ -1,6 +1,6 @@
 //! Moves that make the fleet better: which there are, and one of them in earnest.
 
-use super::problem::{Answer, Result};
+use super::problem::{Answer, Result, internal};
 use super::{Api, Shared};
 use crate::consensus;
 use crate::core::cluster::{self, Balance, Gain, Read};
@@ -26,7 +26,7 @@ pub(super) async fn show(
     let Query(How { moves }) = how?;
     let mut limits = Limits::default();
     limits.moves = moves.unwrap_or(limits.moves);
-    let Balance { moves, hosts } = look(&api, &api.consensus.decided(), limits)?;
+    let Balance { moves, hosts } = look(&api, api.consensus.decided(), limits).await?;
     let machines = hosts.into_iter().map(|(id, (room, before, after))| MachineLoad {
         machine: id.to_string(),
         room: load(0, room),
@@ -50,7 +50,7 @@ pub(super) async fn move_one(
     let mut attempt = 0;
     loop {
         let decided = api.consensus.decided();
-        let moves = look(&api, &decided, every)?.moves;
+        let moves = look(&api, decided.clone(), every).await?.moves;
         let Some(gain) = moves.into_iter().find(|gain| is_it(gain, &asked)) else {
             let text = format!("move {}: the fleet is not better for it any more", asked.unit);
             return Err(Problem::new(ProblemKind::Conflict, text).into());
@@ -69,10 +69,14 @@ pub(super) async fn move_one(
     }
 }
 
-fn look(api: &Api, decided: &Arc<Decided>, limits: Limits) -> Result<Balance> {
+async fn look(api: &Api, decided: Arc<Decided>, limits: Limits) -> Result<Balance> {
     let observed = api.observed.borrow().clone();
-    let (options, mut files) = (Options::default(), Read::default());
-    cluster::rebalance(decided, &observed, options, &mut files, limits).map_err(|unit| {
+    // For tens of thousands of units it takes seconds, and others wait for this thread.
+    let balance = tokio::task::spawn_blocking(move || {
+        let (options, mut files) = (Options::default(), Read::default());
+        cluster::rebalance(&decided, &observed, options, &mut files, limits)
+    });
+    balance.await.map_err(internal)?.map_err(|unit| {
         let text = format!("rebalance: {unit} is on its way to its place");
         Answer(Problem::new(ProblemKind::Conflict, text).hint("wait until the fleet is at rest"))
     })

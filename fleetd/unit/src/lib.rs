@@ -39,7 +39,7 @@ pub use difference::difference;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::UnitName;
 pub use mapping::port_text;
-pub use placement::{leaders, placement, replicas, verify};
+pub use placement::{leaders, placement, replicas, review, verify};
 pub use specifier::HostFacts;
 
 use assign::Value;
@@ -111,6 +111,20 @@ fn read(
     drop_ins: &BTreeMap<String, String>,
     host: Option<&HostFacts>,
 ) -> Result<(Draft, Vec<Warning>), Vec<Fault>> {
+    let reader = read_on(name, text, drop_ins, host);
+    match reader.faults.is_empty() {
+        true => Ok((reader.draft, reader.warnings)),
+        false => Err(reader.faults),
+    }
+}
+
+/// The same, and what can be read of a file with faults.
+fn read_on<'a>(
+    name: &'a UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+    host: Option<&'a HostFacts>,
+) -> Reader<'a> {
     let mut reader = Reader {
         specifiers: Specifiers { name, host },
         draft: Draft::default(),
@@ -123,7 +137,7 @@ fn read(
             "units of the type .{} are not there yet: .container is",
             name.suffix()
         )));
-        return Err(reader.faults);
+        return reader;
     }
     reader.file(name.as_str(), text);
     for (file, text) in drop_ins {
@@ -141,7 +155,7 @@ fn read(
         reader.faults = checks.faults;
     }
     reader.warnings.extend(checks.warnings);
-    if reader.faults.is_empty() { Ok((reader.draft, reader.warnings)) } else { Err(reader.faults) }
+    reader
 }
 
 struct Reader<'a> {

@@ -6,7 +6,7 @@
 use super::container::{Network, Port, ServiceType};
 use super::draft::Draft;
 use super::fault::{Fault, Place};
-use super::{instance_is_named, read};
+use super::{instance_is_named, read, read_on};
 use crate::asks::{HostPort, Protocol, Resources, Spread, Unit};
 use fleetd_api::{UnitName, Warning};
 use std::collections::BTreeMap;
@@ -42,6 +42,16 @@ pub fn verify(
     drop_ins: &BTreeMap<String, String>,
 ) -> Result<Vec<Warning>, Vec<Fault>> {
     read(name, text, drop_ins, None).map(|(_, warnings)| warnings)
+}
+
+/// The same, with all that is to be said about a file that has faults: these first.
+pub fn review(
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> (Vec<Fault>, Vec<Warning>) {
+    let reader = read_on(name, text, drop_ins, None);
+    (reader.faults, reader.warnings)
 }
 
 /// Units that this one is to be beside, each with the line that says so. Empty where the file has

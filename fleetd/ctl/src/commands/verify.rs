@@ -5,7 +5,7 @@ use crate::cli::Verify as Flags;
 use crate::failure::{Failure, exit};
 use crate::unit_files::{self, UnitFile};
 use crate::{names, text};
-use fleetd_api::UnitName;
+use fleetd_api::{UnitName, Warning};
 use fleetd_unit::{Fault, Place};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -86,24 +86,23 @@ impl File {
         };
         let (text, drop_ins) = (&file.text, &file.drop_ins);
         let fault = |Fault { place, message }: Fault| self.found(Kind::Fault, &place, message);
-        match fleetd_unit::verify(&self.name, text, drop_ins) {
-            Err(faults) => faults.into_iter().map(fault).collect(),
-            Ok(warnings) => {
-                let warnings = warnings.into_iter().map(|warning| Found {
-                    file: self.path(&warning.file),
-                    line: warning.line,
-                    kind: Kind::Warning,
-                    message: warning.message,
-                });
-                let strangers = fleetd_unit::leaders(&self.name, text, drop_ins);
-                let strangers = strangers.into_iter().filter(|(_, unit)| !self.knows(named, unit));
-                let stranger = |(place, unit): (Place, String)| {
-                    let message = format!("MachineOf={unit}: no file of that name is here");
-                    self.found(Kind::Warning, &place, message)
-                };
-                warnings.chain(strangers.map(stranger)).collect()
+        let warning = |warning: Warning| Found {
+            file: self.path(&warning.file),
+            line: warning.line,
+            kind: Kind::Warning,
+            message: warning.message,
+        };
+        let (faults, warnings) = fleetd_unit::review(&self.name, text, drop_ins);
+        let mut found: Vec<Found> = faults.into_iter().map(fault).collect();
+        found.extend(warnings.into_iter().map(warning));
+        for (place, unit) in fleetd_unit::leaders(&self.name, text, drop_ins) {
+            if !self.knows(named, &unit) {
+                let message = format!("MachineOf={unit}: no file of that name is here");
+                found.push(self.found(Kind::Warning, &place, message));
             }
         }
+        found.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+        found
     }
 
     fn found(&self, kind: Kind, place: &Place, message: String) -> Found {

@@ -19,17 +19,18 @@ const GOOD: &str = "[Container]\nImage=a\n";
 
 #[test]
 fn every_fault_is_told_with_its_file_and_line() {
-    let bad = "[Container]\nImage=a\nReadOnly=maybe\n[Service]\n\nMemoryMax=much\nnonsense\n";
+    let bad = "[Container]\nImages=a\nReadOnly=maybe\n[Service]\n\nMemoryMax=much\nnonsense\n";
     let drop_in = "[Service]\nRestart=often\n";
     let files = [("units/web.container", bad), ("units/web.container.d/10.conf", drop_in)];
     let ran = run(&files, &["verify", "units/web.container"]);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert_eq!(lines.len(), 5, "{lines:#?}");
     for (at, place) in [
-        "units/web.container:7: ",
+        "units/web.container:2: warning: Images= is no key",
         "units/web.container:3: ReadOnly=maybe: ",
         "units/web.container:6: MemoryMax=much: ",
+        "units/web.container:7: ",
         "units/web.container.d/10.conf:2: Restart=often: ",
     ]
     .iter()
@@ -37,7 +38,7 @@ fn every_fault_is_told_with_its_file_and_line() {
     {
         assert!(lines[at].starts_with(place), "{}", lines[at]);
     }
-    assert_eq!(ran.err, "fleetctl: verify: 4 faults\n");
+    assert_eq!(ran.err, "fleetctl: verify: 4 faults, 1 warning\n");
 }
 
 #[test]
