@@ -29,13 +29,13 @@ pub(super) async fn run(
         None => None,
     };
     let mut jobs = Vec::new();
+    // What runs from the old file does not count as started.
+    let goal = |old_pid: Option<i32>| match old_pid {
+        Some(_) if goal == Goal::Started => Goal::Restarted { old_pid },
+        _ => goal.clone(),
+    };
     for unit in &wanted {
-        // What runs from the old file does not count as started.
-        let goal = match unit.replaced_pid(flags.replace) {
-            Some(pid) if goal == Goal::Started => Goal::Restarted { old_pid: Some(pid) },
-            _ => goal.clone(),
-        };
-        let mut job = Job::new(unit.name.as_str(), goal);
+        let mut job = Job::new(unit.name.as_str(), goal(unit.replaced_pid(flags.replace)));
         let accepted = match &at_once {
             Some(accepted) => Some(accepted.clone()),
             None => unit.submit(context, flags.replace, Some(desired)).await?,
@@ -44,10 +44,10 @@ pub(super) async fn run(
         if unit.name.is_template() {
             let template = context.unit(unit.name.as_str()).await?;
             let count = template.and_then(|template| template.replicas).unwrap_or(0);
-            jobs.extend(
-                scale::instances(unit.name.as_str(), count)
-                    .map(|name| Job::after(job.index, &name, job.watch.goal.clone())),
-            );
+            jobs.extend(scale::instances(unit.name.as_str(), count).map(|name| {
+                let old_pid = unit.replaced_instance_pid(&name, &known, flags.replace);
+                Job::after(job.index, &name, goal(old_pid))
+            }));
         } else {
             jobs.push(job);
         }

@@ -132,6 +132,19 @@ impl Wanted {
         }
     }
 
+    /// The same of an instance that the fleet has made of this template.
+    pub(super) fn replaced_instance_pid(
+        &self,
+        name: &str,
+        known: &[Unit],
+        replace: bool,
+    ) -> Option<i32> {
+        let is_replaced = self.submitted.is_some() && self.taken(replace).is_some();
+        let instance = known.iter().filter(|_| is_replaced).find(|unit| unit.name == name)?;
+        let is_made = instance.made_from.as_deref() == Some(self.name.as_str());
+        instance.state.pid.filter(|_| is_made)
+    }
+
     /// Hands the file over where it is new or, with `replace`, differs; sets the desired state
     /// where there is one. The index after which the effects follow; none: nothing was asked.
     pub(super) async fn submit(
