@@ -16,8 +16,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("netd", &["netd-api"]),
     ("fleetd/api", &[]),
     ("fleetd/pki", &[]),
-    ("fleetd", &["netd-api", "fleetd-api", "fleetd-pki"]),
-    ("fleetd/ctl", &["fleetd-api", "fleetd-pki"]),
+    ("fleetd/unit", &["fleetd-api", "fleetd-pki"]),
+    ("fleetd", &["netd-api", "fleetd-api", "fleetd-pki", "fleetd-unit"]),
+    ("fleetd/ctl", &["fleetd-api", "fleetd-pki", "fleetd-unit"]),
     ("examples/hello", &[]),
 ];
 
@@ -28,6 +29,7 @@ const OURS: &[&str] = &[
     "fleetd",
     "fleetd-api",
     "fleetd-pki",
+    "fleetd-unit",
     "fleetctl",
     "hello-server",
     "flotilla-tests",
@@ -35,7 +37,7 @@ const OURS: &[&str] = &[
 ];
 
 /// The folders whose code decides and does nothing.
-const PURE: &[&str] = &["core", "plan", "spec", "seccomp"];
+const PURE: &[&str] = &["core", "plan", "spec", "seccomp", "unit"];
 
 /// What pure code may not mention, and why.
 const IMPURE: &[(&str, &str)] = &[

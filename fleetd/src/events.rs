@@ -85,25 +85,33 @@ impl Reader {
     pub async fn next(&mut self, now: u64) -> Vec<Arc<Event>> {
         loop {
             self.changes.mark_unchanged();
-            let (dropped, mut events, latest) = self.events.after(self.after);
-            if std::mem::take(&mut self.foreign) {
-                // Which of these it has seen elsewhere nobody knows.
-                self.after = latest;
-                return vec![Arc::new(self.lagged(latest, now))];
-            }
-            if dropped {
-                let before = events.first().map_or(latest, |first| first.index - 1);
-                events.insert(0, Arc::new(self.lagged(before, now)));
-                self.after = latest;
-            }
-            if let Some(last) = events.last() {
-                self.after = self.after.max(last.index);
+            let events = self.now(now);
+            if !events.is_empty() {
                 return events;
             }
             if self.changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// What is there already, with the same first line.
+    pub fn now(&mut self, now: u64) -> Vec<Arc<Event>> {
+        let (dropped, mut events, latest) = self.events.after(self.after);
+        if std::mem::take(&mut self.foreign) {
+            // Which of these it has seen elsewhere nobody knows.
+            self.after = latest;
+            return vec![Arc::new(self.lagged(latest, now))];
+        }
+        if dropped {
+            let before = events.first().map_or(latest, |first| first.index - 1);
+            events.insert(0, Arc::new(self.lagged(before, now)));
+            self.after = latest;
+        }
+        if let Some(last) = events.last() {
+            self.after = self.after.max(last.index);
+        }
+        events
     }
 
     fn lagged(&self, index: u64, time: u64) -> Event {
@@ -155,6 +163,15 @@ mod tests {
         // By its own count nothing is missing.
         let own = other.reader(Some(last - 1), Some("b-3e8")).next(0).await;
         assert_eq!(own.iter().map(|event| event.index).collect::<Vec<_>>(), [last]);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_wait_gets_what_is_there() {
+        let events = Events::new("a", 1000);
+        let first = events.publish(1, None, warning("a"));
+        let mut reader = events.reader(Some(first - 1), Some("a-3e8"));
+        assert_eq!(reader.now(0).len(), 1);
+        assert_eq!(reader.now(0).len(), 0);
     }
 
     #[tokio::test]

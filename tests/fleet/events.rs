@@ -5,7 +5,7 @@ use crate::user::User;
 use crate::{LONELY, other};
 use flotilla_tests::playground::{Ground, eventually, needs, said};
 use flotilla_tests::{Scratch, require};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// The first events after one, by a host that has to be the leader.
@@ -60,4 +60,27 @@ fn what_was_missed_comes_first_or_it_is_said_that_it_cannot_be_had() {
     let stopped = after(&ground, &now, &file, &elsewhere[0], 1);
     assert_eq!(number(&stopped[0]), number(&elsewhere[0]) + 1);
     ground.play(&["start-daemon", &leader, "fleetd"]);
+}
+
+#[test]
+fn fleetctl_tells_what_was_and_goes_on_from_there() {
+    require!(needs());
+    let ground = Ground::fleet(1);
+    said(&["start"], &ground.start("h1", "lone.container", LONELY));
+    let events = |arguments: &[&str]| -> Vec<Value> {
+        let text = ground.ctl("h1", &[&["--json", "events"], arguments].concat());
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = events(&["lone"]);
+    assert!(all.iter().all(|event| event["unit"] == "lone.container"), "{all:#?}");
+    assert_eq!(all[0]["kind"], "submitted");
+    assert_eq!(events(&["elsewhere"]), [] as [Value; 0]);
+    let last = all.last().unwrap();
+    let id = format!("{}@{}", last["index"], last["origin"].as_str().unwrap());
+    assert_eq!(events(&["--since", &id, "lone"]), [] as [Value; 0]);
+    said(&["stop"], &ground.try_ctl("h1", &["stop", "lone"]));
+    let since = events(&["--since", &id]);
+    assert_eq!((&since[0]["kind"], &since[0]["desired"]), (&json!("desired"), &json!("loaded")));
+    let words = ground.ctl("h1", &["events", "--since", &id]);
+    assert!(words.contains("lone.container: is to be loaded"), "{words}");
 }

@@ -37,3 +37,31 @@ fn a_drained_host_is_empty_and_a_removed_one_is_let_in_by_nobody() {
     eventually("there are three again", || ground.machines(gone).len() == 3);
     assert_ne!(ground.machine_of(gone), id);
 }
+
+/// One on every host, slow to end: its state is that of one of them.
+const EVERYWHERE: &str = "[Service]
+Type=notify
+TimeoutStopSec=2
+[Container]
+Image=hello
+Exec=/bin/hello-server
+Network=none
+StopSignal=SIGWINCH
+[X-Fleet]
+Global=yes
+";
+
+#[test]
+fn a_drain_waits_for_what_is_there_whoevers_state_is_told() {
+    require!(needs());
+    let ground = Ground::fleet(3);
+    said(&["start"], &ground.start("h1", "all.container", EVERYWHERE));
+    eventually("it is everywhere", || crate::HOSTS.iter().all(|host| servers(&ground, host) == 1));
+    for host in crate::HOSTS {
+        let id = ground.machine_of(host);
+        ground.ctl("h1", &["drain", &id]);
+        assert_eq!(servers(&ground, host), 0, "{host} is drained");
+        ground.ctl("h1", &["undrain", &id]);
+        eventually("it is there again", || servers(&ground, host) == 1);
+    }
+}

@@ -78,6 +78,7 @@ fn what_is_answered_is_what_is_described() {
             "/v1/units",
             "/v1/units/{name}",
             "/v1/units/{name}/why",
+            "/v1/rebalance",
             "/v1/images",
         ] {
             let (status, value) = ask("GET", path, "");
@@ -85,8 +86,15 @@ fn what_is_answered_is_what_is_described() {
             // An empty list would show nothing.
             assert!(value.as_array().is_none_or(|list| !list.is_empty()), "{path}");
         }
+        let plan = r#"{"changes":[{"unit":"new@.container","desired":"launched",
+            "file":{"text":"[Container]\nImage=hello\nNoSuchKey=1\n[X-Fleet]\nReplicas=1\n"}},
+            {"unit":"big.container","desired":"launched",
+            "file":{"text":"[Container]\nImage=hello\n[Service]\nMemoryMax=900T\n"}}]}"#;
         let unit = r#"{"text":"[Container]\nImage=hello\nNoSuchKey=1\n"}"#;
         for (method, path, body, wanted) in [
+            ("POST", "/v1/plan", plan, 200),
+            ("POST", "/v1/changes", plan, 200),
+            ("POST", "/v1/rebalance", r#"{"unit":"a.container","from":"","to":""}"#, 409),
             ("POST", "/v1/tokens", "{}", 200),
             ("PATCH", "/v1/machines/{id}", r#"{"metadata":{"zone":"a"}}"#, 200),
             ("POST", "/v1/units/{name}/restart", "", 200),

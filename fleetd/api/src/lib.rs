@@ -14,6 +14,10 @@
 //! | `PUT /v1/units/NAME/replicas` | [`Scale`] | 200 [`Accepted`]; of a template |
 //! | `POST /v1/units/NAME/restart` | | 200 [`Accepted`] |
 //! | `GET /v1/units/NAME/why` | | [`Why`] |
+//! | `POST /v1/plan` | [`Changes`] | 200 [`Plan`]; nothing is decided |
+//! | `POST /v1/changes` | [`Changes`] | 200 [`Accepted`]; all of them or none; 409 `if_index` is too old |
+//! | `GET /v1/rebalance?moves=N` | | [`Rebalance`]; nothing is moved |
+//! | `POST /v1/rebalance` | [`MoveUnit`] | 200 [`Accepted`]; 409 the fleet is not better for it |
 //! | `GET /v1/machines` | | list of [`Machine`] |
 //! | `PATCH /v1/machines/ID` | [`ChangeMachine`] | 200 [`Machine`] |
 //! | `DELETE /v1/machines/ID` | | 200; it has left for good, and its certificate is worth nothing |
@@ -35,7 +39,7 @@
 //! | `POST /v1/users/NAME/renew` | [`RenewUser`] | [`NewCertificate`]; for that user, with its certificate |
 //! | `DELETE /v1/users/NAME` | | 200; its certificates are worth nothing |
 //! | `POST /v1/relay/ID` | `Upgrade: flotilla-relay` | 101, then bytes to and from that host's port |
-//! | `GET /v1/events?since=INDEX&origin=ORIGIN&unit=NAME` | | endless lines of [`Event`] |
+//! | `GET /v1/events?since=INDEX&origin=ORIGIN&unit=NAME&follow=BOOL` | | lines of [`Event`], endless unless `follow` is false |
 //! | `GET /v1/units/NAME/logs?lines=N&follow=BOOL` | | lines of [`LogLine`] |
 //! | `POST /v1/units/NAME/exec` | `Upgrade: flotilla-exec`, [`Exec`] in the query as `exec=JSON` | 101, then [`frame`]s |
 //! | `GET /v1/images` | | list of [`Image`] |
@@ -56,7 +60,9 @@ pub mod frame;
 mod image;
 mod machine;
 mod name;
+mod plan;
 mod problem;
+mod rebalance;
 mod recovery;
 mod unit;
 mod user;
@@ -70,7 +76,12 @@ pub use fleet::{
 pub use image::{Image, Pull};
 pub use machine::{ChangeMachine, Machine, Role, Status, Version};
 pub use name::{BadUnitName, UnitName};
+pub use plan::{
+    Change, Changes, FileChange, KeyChange, Plan, PlannedStep, PlannedUnit, StepKind, UnitText,
+    Unplaced,
+};
 pub use problem::{Problem, ProblemKind};
+pub use rebalance::{Gain, MachineLoad, MachineUse, MoveUnit, Rebalance};
 pub use recovery::{
     Ahead, BACKUP_VERSION, Backup, Recover, Recovery, Refused, Restored, Stray, Voter,
 };

@@ -24,6 +24,10 @@ pub struct Machine {
     pub status: Status,
     #[serde(default)]
     pub role: Role,
+    /// Units that have their place there, or of which something is there, as the host that answers
+    /// knows.
+    #[serde(default)]
+    pub units: Vec<String>,
 }
 
 /// How the host that answers sees it.

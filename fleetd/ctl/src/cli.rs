@@ -1,6 +1,7 @@
 //! Commands and flags. Every flag is also an environment variable: `--no-block` is
 //! `FLEETCTL_NO_BLOCK`.
 
+use crate::commands::EventId;
 use crate::secret;
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
@@ -12,8 +13,7 @@ mod fleet;
 mod user;
 
 pub(crate) use fleet::{
-    Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Recover, RemoveMachine, Restore,
-    RotateKeys, SetMetadata, Setting, Token,
+    Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Rebalance, Recover, RemoveMachine, Restore, RotateKeys, SetMetadata, Setting, Token,
 };
 pub(crate) use user::User;
 
@@ -74,6 +74,21 @@ Examples:
   fleetctl start --replace web.container the file changed: take it
 Ctrl-C ends the waiting, not the start.")]
     Start(Change),
+    /// What is wrong with unit files; no fleetd is asked
+    #[command(after_help = "\
+Examples:
+  fleetctl verify web.container            the file here, with web.container.d/*.conf
+  fleetctl verify --strict units/          all unit files of a directory")]
+    Verify(Verify),
+    /// What would come of a start, and nothing else
+    #[command(after_help = "\
+Examples:
+  fleetctl plan web.container                the file here beside the submitted one
+  fleetctl plan --verb submit units/*.container
+  fleetctl plan --exit-code web@             0: nothing would change, 2: something would
+What has no place there is an error (1). The index that it says goes into
+fleetctl start --if-index INDEX, which does just this or nothing.")]
+    Plan(Plan),
     /// Stop units; they stay loaded
     Stop(Wait),
     /// Stop units and take them off their hosts
@@ -110,6 +125,21 @@ Ctrl-C ends the waiting, not the drain.")]
     Drain(Drain),
     /// Take a drain back: give hosts new units again
     Undrain(Machines),
+    /// Move units to hosts where they are better off, one by one
+    #[command(after_help = "\
+It says first what it would move and how full hosts are before and after, and asks. A move is a
+restart: the unit ends on its host and begins on the other one. The next one goes when it runs.
+Examples:
+  fleetctl rebalance --plan
+  fleetctl rebalance --yes --max-moves 10")]
+    Rebalance(Rebalance),
+    /// What has happened to units, and what happens
+    #[command(after_help = "\
+Examples:
+  fleetctl events                      all that is kept, by the host that leads
+  fleetctl events -f web               of one unit, from now on
+  fleetctl events -f --json --since 7@ORIGIN     on from an event that was seen")]
+    Events(Events),
     /// Say what a host is: units choose by it (MachineMetadata=)
     #[command(after_help = "\
 Examples:
@@ -211,6 +241,45 @@ pub(crate) struct Submit {
     /// Take the place of a different file of that name
     #[arg(long)]
     pub replace: bool,
+    #[command(flatten)]
+    pub guard: Guard,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Unit files, or directories with some
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// What has no effect is wrong, too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Guard {
+    /// All of it or nothing, and only if no unit, place or host was decided anew since `plan`
+    #[arg(long, value_name = "INDEX")]
+    pub if_index: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Unit files, names of units, or globs of submitted ones
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// What is to be done with them; a file here is taken
+    #[arg(long, value_enum, default_value = "start")]
+    pub verb: Verb,
+    /// Exit with 2 if something would change
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Verb {
+    Submit,
+    Load,
+    Start,
 }
 
 #[derive(Debug, Args)]
@@ -221,6 +290,8 @@ pub(crate) struct Change {
     /// Take the place of a different file of that name
     #[arg(long)]
     pub replace: bool,
+    #[command(flatten)]
+    pub guard: Guard,
     #[command(flatten)]
     pub blocking: Blocking,
 }
@@ -307,6 +378,20 @@ pub(crate) enum Output {
     Cat,
     /// A JSON object
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Names of units, or globs of submitted ones; none: all
+    #[arg(value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Begin after this event: INDEX@ORIGIN, both as --json has them [default: what is kept, or with
+    /// --follow from now on]
+    #[arg(long, value_name = "ID")]
+    pub since: Option<EventId>,
 }
 
 #[derive(Debug, Args)]

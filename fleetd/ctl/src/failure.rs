@@ -9,7 +9,9 @@ use std::io;
 pub(crate) mod exit {
     /// The daemon is not there, it refused, or a unit failed.
     pub(crate) const FAILED: u8 = 1;
-    /// `status`: a unit is not active. (2 is a wrong command line.)
+    /// `plan --exit-code`: something would change. (2 is a wrong command line, too.)
+    pub(crate) const CHANGES: u8 = 2;
+    /// `status`: a unit is not active.
     pub(crate) const NOT_ACTIVE: u8 = 3;
     /// `status`: there is no such unit.
     pub(crate) const NO_SUCH_UNIT: u8 = 4;

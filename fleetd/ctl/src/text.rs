@@ -62,6 +62,12 @@ pub(crate) fn time(micros: u64) -> String {
     time.map_or_else(|| "-".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
+/// The same with milliseconds: `2025-11-20 19:22:06.123 UTC`.
+pub(crate) fn time_to_the_millisecond(micros: u64) -> String {
+    let time = i64::try_from(micros).ok().and_then(|m| jiff::Timestamp::from_microsecond(m).ok());
+    time.map_or_else(|| "-".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S.%3f UTC").to_string())
+}
+
 /// Seconds of `30m`, `1h`, `7d`, `90s` or `90`: more than none.
 pub(crate) fn parse_seconds(text: &str) -> Result<u64, String> {
     let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {

@@ -285,6 +285,7 @@ fn machine(context: &Context, id: String) -> Machine {
         draining: false,
         status: Status::Alive,
         role: Role::Leader,
+        units: Vec::new(),
     }
 }
 

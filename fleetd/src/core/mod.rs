@@ -13,9 +13,9 @@ pub mod restart;
 pub mod run;
 pub mod schedule;
 pub mod status;
-pub mod unit;
 
 #[cfg(test)]
 mod tests;
 
 pub use fleetd_pki::machine_id;
+pub use fleetd_unit as unit;

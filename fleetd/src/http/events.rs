@@ -19,6 +19,7 @@ pub(super) struct Filter {
     since: Option<u64>,
     origin: Option<String>,
     unit: Option<String>,
+    follow: Option<bool>,
 }
 
 pub(super) async fn stream(
@@ -31,7 +32,16 @@ pub(super) async fn stream(
         matches!(event.kind, EventKind::Lagged)
             || filter.unit.as_ref().is_none_or(|unit| event.unit.as_ref() == Some(unit))
     };
+    let follow = filter.follow.unwrap_or(true);
     Ok(lines(move |mut out| async move {
+        if !follow {
+            for event in reader.now(now()).iter().filter(|event| wanted(event)) {
+                if !out.send(event.as_ref()).await {
+                    return;
+                }
+            }
+            return;
+        }
         loop {
             let events = tokio::select! {
                 events = reader.next(now()) => events,

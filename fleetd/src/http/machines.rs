@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
 use fleetd_api::{ChangeMachine, Machine, Problem, ProblemKind, Role, Status, Version};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of the API.
 const API: u32 = 1;
@@ -25,8 +26,12 @@ pub(super) async fn version() -> Json<Version> {
 
 pub(super) async fn list(axum::extract::State(api): Shared) -> Json<Vec<Machine>> {
     let decided = api.consensus.decided();
-    let machines = decided.machines.iter();
-    Json(machines.map(|(id, machine)| shown(&api, *id, machine)).collect())
+    let mut held = held(&api);
+    let machines = decided.machines.iter().map(|(id, machine)| Machine {
+        units: held.remove(id).unwrap_or_default().into_iter().collect(),
+        ..shown(&api, *id, machine)
+    });
+    Json(machines.collect())
 }
 
 pub(super) async fn change(
@@ -54,7 +59,22 @@ pub(super) async fn change(
         let text = decided::Refusal::UnknownMachine { machine }.to_string();
         Answer(Problem::new(ProblemKind::NotFound, text).hint("fleetctl list-machines"))
     })?;
-    Ok(Json(shown(&api, machine, known)))
+    let units = held(&api).remove(&machine).unwrap_or_default();
+    Ok(Json(Machine { units: units.into_iter().collect(), ..shown(&api, machine, known) }))
+}
+
+/// By host the units that have their place there, and those of which something is there.
+fn held(api: &Api) -> BTreeMap<MachineId, BTreeSet<String>> {
+    let mut held: BTreeMap<MachineId, BTreeSet<String>> = BTreeMap::new();
+    for (unit, places) in &api.consensus.decided().places {
+        for place in places.iter() {
+            held.entry(place.machine).or_default().insert(unit.clone());
+        }
+    }
+    for (machine, seen) in &api.observed.borrow().machines {
+        held.entry(*machine).or_default().extend(seen.runs.iter().cloned());
+    }
+    held
 }
 
 /// As fleet took them: `key=value` pairs, separated by commas where they are shown.
@@ -141,6 +161,7 @@ fn other(links: &Links, id: MachineId) -> Machine {
         draining: false,
         status: status(state),
         role: Role::Host,
+        units: Vec::new(),
     }
 }
 

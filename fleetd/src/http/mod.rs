@@ -13,7 +13,9 @@ mod logs;
 mod machines;
 mod openapi;
 mod peers;
+mod plan;
 mod problem;
+mod rebalance;
 mod recovery;
 mod relay;
 mod restore;
@@ -125,6 +127,9 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/users/{name}", delete(users::revoke))
         .route("/v1/users/{name}/renew", post(users::renew))
         .route("/v1/fleet", patch(fleet::change))
+        .route("/v1/plan", post(plan::plan))
+        .route("/v1/changes", post(plan::change))
+        .route("/v1/rebalance", get(rebalance::show).post(rebalance::move_one))
         .route("/v1/units", get(units::list))
         .route("/v1/units/{name}", get(units::show).put(units::submit).delete(units::destroy))
         .route("/v1/units/{name}/desired", put(units::desire))

@@ -2,9 +2,9 @@
 
 use super::problem::{Answer, Result, internal};
 use super::{Api, Shared};
-use crate::consensus::Decision;
+use crate::consensus::{self, Decision};
 use crate::core::decided::unit::Command;
-use crate::core::decided::{Entry, Outcome};
+use crate::core::decided::{self, Entry, Outcome, Refusal};
 use crate::core::unit::{self, placement};
 use crate::peer::{Caller, Who};
 use crate::pki::Role;
@@ -16,6 +16,7 @@ use fleetd_api::{
     Accepted, Active, Desire, DesiredState, EventKind, MAX_UNIT_FILE, Problem, ProblemKind, Scale,
     Submit, Unit, UnitName, UnitState, Warning,
 };
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The agent sees a change at once; it is not waited for longer than this.
@@ -49,38 +50,54 @@ pub(super) async fn submit(
 ) -> Result<(StatusCode, Json<Accepted>)> {
     let name = checked(&name)?;
     let Json(submit) = body?;
-    let length = submit.text.len() + submit.drop_ins.values().map(String::len).sum::<usize>();
-    if length > MAX_UNIT_FILE {
-        let text = format!("read {name}: {length} bytes are over the limit of {MAX_UNIT_FILE}");
-        return Err(Problem::new(ProblemKind::Invalid, text).into());
-    }
-    let host = &api.context.host;
-    let read = if name.is_template() {
-        let started = submit.desired.is_some_and(|desired| desired != DesiredState::Inactive);
-        let says = placement::replicas(&name, &submit.text, &submit.drop_ins).ok().flatten();
-        if started && says.is_none() && scaled(&api, &name).is_none() {
-            return Err(template(&name));
-        }
-        unit::check_template(&name, &submit.text, &submit.drop_ins, host)
-    } else {
-        unit::load(&name, &submit.text, &submit.drop_ins, host).map(|loaded| loaded.warnings)
-    };
-    let warnings = read.map_err(|faults| Answer(unit::problem(&name, &faults)))?;
-    let desired = submit.desired;
-    let command = Command::Submit {
-        unit: name.to_string(),
-        hash: unit::hash(&submit.text, &submit.drop_ins),
-        text: submit.text,
-        drop_ins: submit.drop_ins,
-        replace: submit.replace,
-        desired,
-        made_from: None,
-    };
-    let (decision, mut accepted) = decide(&api, command).await?;
+    let (command, warnings) = submission(&api, &name, submit)?;
+    let (decision, mut accepted) = decide(&api, vec![command], None).await?;
     accepted.warnings = warnings;
     let created = decision.outcome == Outcome::Created;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(accepted)))
+}
+
+/// The decision to take a file, and what of it has no effect.
+pub(super) fn submission(
+    api: &Api,
+    name: &UnitName,
+    submit: Submit,
+) -> Result<(Command, Vec<Warning>)> {
+    let Submit { text, drop_ins, replace, desired } = submit;
+    let length = text.len() + drop_ins.values().map(String::len).sum::<usize>();
+    if length > MAX_UNIT_FILE {
+        let text = format!("read {name}: {length} bytes are over the limit of {MAX_UNIT_FILE}");
+        return Err(Problem::new(ProblemKind::Invalid, text).into());
+    }
+    if name.is_template() {
+        let started = desired.is_some_and(|desired| desired != DesiredState::Inactive);
+        let says = placement::replicas(name, &text, &drop_ins).ok().flatten();
+        if started && says.is_none() && scaled(api, name).is_none() {
+            return Err(template(name));
+        }
+    }
+    let read = verify(api, name, &text, &drop_ins);
+    let warnings = read.map_err(|faults| Answer(unit::problem(name, &faults)))?;
+    let (unit, hash) = (name.to_string(), unit::hash(&text, &drop_ins));
+    let made_from = None;
+    let command = Command::Submit { unit, text, drop_ins, hash, replace, desired, made_from };
+    Ok((command, warnings))
+}
+
+/// With what this host is only where the unit can have no other one.
+fn verify(
+    api: &Api,
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> std::result::Result<Vec<Warning>, Vec<unit::Fault>> {
+    let host = &api.context.host;
+    match api.links {
+        Some(_) => unit::verify(name, text, drop_ins),
+        None if name.is_template() => unit::check_template(name, text, drop_ins, host),
+        None => unit::load(name, text, drop_ins, host).map(|loaded| loaded.warnings),
+    }
 }
 
 pub(super) async fn desire(
@@ -90,12 +107,17 @@ pub(super) async fn desire(
 ) -> Result<Json<Accepted>> {
     let name = checked(&name)?;
     let Json(Desire { desired }) = body?;
-    if name.is_template() && desired != DesiredState::Inactive && replicas(&api, &name).is_none() {
-        return Err(template(&name));
+    let command = wish(&api, &name, desired)?;
+    Ok(Json(decide(&api, vec![command], None).await?.1))
+}
+
+/// The decision that something else is wanted of a unit.
+pub(super) fn wish(api: &Api, name: &UnitName, desired: DesiredState) -> Result<Command> {
+    if name.is_template() && desired != DesiredState::Inactive && replicas(api, name).is_none() {
+        return Err(template(name));
     }
-    not_made(&api, &name)?;
-    let command = Command::Desire { unit: name.to_string(), desired };
-    Ok(Json(decide(&api, command).await?.1))
+    not_made(api, name)?;
+    Ok(Command::Desire { unit: name.to_string(), desired })
 }
 
 pub(super) async fn restart(
@@ -106,7 +128,7 @@ pub(super) async fn restart(
     if name.is_template() && replicas(&api, &name).is_none() {
         return Err(template(&name));
     }
-    Ok(Json(decide(&api, Command::Restart { unit: name.to_string() }).await?.1))
+    Ok(Json(decide(&api, vec![Command::Restart { unit: name.to_string() }], None).await?.1))
 }
 
 pub(super) async fn destroy(
@@ -115,7 +137,7 @@ pub(super) async fn destroy(
 ) -> Result<Json<Accepted>> {
     let name = checked(&name)?;
     not_made(&api, &name)?;
-    Ok(Json(decide(&api, Command::Destroy { unit: name.to_string() }).await?.1))
+    Ok(Json(decide(&api, vec![Command::Destroy { unit: name.to_string() }], None).await?.1))
 }
 
 /// The most instances of a template.
@@ -136,7 +158,7 @@ pub(super) async fn scale(
         return invalid(format!("scale {name}: {replicas} are more than {MOST_REPLICAS}"));
     }
     let command = Command::Scale { unit: name.to_string(), replicas };
-    Ok(Json(decide(&api, command).await?.1))
+    Ok(Json(decide(&api, vec![command], None).await?.1))
 }
 
 /// How many instances a template that is known is to have.
@@ -164,22 +186,39 @@ fn not_made(api: &Api, name: &UnitName) -> Result<()> {
     Err(Problem::new(ProblemKind::Conflict, text).hint(format!("fleetctl scale {from} N")).into())
 }
 
-/// Decides, tells of it, and waits until the agent has seen it, so that whoever looks next does not
-/// see the state of before.
-async fn decide(api: &Api, command: Command) -> Result<(Decision, Accepted)> {
+/// Decides all of it or nothing, tells of it, and waits until the agent has seen it, so that whoever
+/// looks next does not see the state of before. `since`: refused if the layout is newer.
+pub(super) async fn decide(
+    api: &Api,
+    commands: Vec<Command>,
+    since: Option<u64>,
+) -> Result<(Decision, Accepted)> {
     let index = api.context.events.latest();
-    let name = command.unit().to_owned();
-    let submitted = matches!(command, Command::Submit { .. });
-    let decision = api.consensus.propose(command.into()).await?;
-    if decision.outcome != Outcome::Same {
-        if submitted {
-            api.context.event(&name, EventKind::Submitted);
+    let names: Vec<(String, bool)> = commands
+        .iter()
+        .map(|command| (command.unit().to_owned(), matches!(command, Command::Submit { .. })))
+        .collect();
+    let decision = match since {
+        Some(since) => propose_since(api, commands, since).await?,
+        None => api.consensus.propose(together(commands, None)).await?,
+    };
+    for (name, submitted) in names.iter().filter(|_| decision.outcome != Outcome::Same) {
+        if *submitted {
+            api.context.event(name, EventKind::Submitted);
         }
-        if let Some(entry) = api.consensus.decided().units.get(&name) {
-            api.context.event(&name, EventKind::Desired { desired: entry.desired });
+        if let Some(entry) = api.consensus.decided().units.get(name) {
+            api.context.event(name, EventKind::Desired { desired: entry.desired });
         }
     }
-    match tokio::time::timeout(APPLIED, seen(api, &name, decision.index)).await {
+    let all_seen = async {
+        for (name, _) in &names {
+            if !seen(api, name, decision.index).await {
+                return false;
+            }
+        }
+        true
+    };
+    match tokio::time::timeout(APPLIED, all_seen).await {
         Ok(true) => {}
         Ok(false) => return Err(internal("decide: fleetd is ending")),
         Err(_) => {
@@ -187,6 +226,43 @@ async fn decide(api: &Api, command: Command) -> Result<(Decision, Accepted)> {
         }
     }
     Ok((decision, Accepted { index, warnings: Vec::new() }))
+}
+
+fn together(commands: Vec<Command>, expect: Option<u64>) -> decided::Command {
+    let expect = expect.map(|index| decided::Command::Expect { index });
+    let mut all: Vec<decided::Command> =
+        expect.into_iter().chain(commands.into_iter().map(decided::Command::from)).collect();
+    if all.len() == 1 { all.remove(0) } else { decided::Command::All(all) }
+}
+
+/// So often a decision that moves no unit may come between.
+const ATTEMPTS: usize = 16;
+
+/// Decides if no unit, place or host is newer than `since`. Only who leads knows that, so what goes
+/// into the log is the exact state that it was looked up in.
+async fn propose_since(api: &Api, commands: Vec<Command>, since: u64) -> Result<Decision> {
+    let mut attempt = 0;
+    loop {
+        let decided = api.consensus.decided();
+        if since > decided.index {
+            let text = format!("change units: index {since} is to come: it is {}", decided.index);
+            return Err(Problem::new(ProblemKind::Conflict, text).hint("fleetctl plan").into());
+        }
+        if since < decided.layout {
+            return Err(newer(since, decided.layout));
+        }
+        attempt += 1;
+        match api.consensus.propose(together(commands.clone(), Some(decided.index))).await {
+            Err(consensus::Error::Refused(Refusal::Newer { .. })) if attempt < ATTEMPTS => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+fn newer(since: u64, layout: u64) -> Answer {
+    let text =
+        format!("change units: the fleet has changed since index {since}, at index {layout}");
+    Problem::new(ProblemKind::Conflict, text).hint("fleetctl plan again").into()
 }
 
 /// Until units have their places and the hosts that have this one have seen it. False: fleetd is ending.

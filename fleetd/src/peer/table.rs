@@ -74,6 +74,12 @@ pub static TABLE: &[Rule] = &[
     // Whom the bytes are for looks who sends them.
     rule("POST", "/v1/relay/{id}", VIEW),
     rule("GET", "/v1/events", VIEW),
+    // It tells what a unit file says, which is nothing for who may only look.
+    rule("POST", "/v1/plan", OPERATE),
+    // With a file it takes an admin: its handler looks.
+    rule("POST", "/v1/changes", OPERATE),
+    rule("GET", "/v1/rebalance", VIEW),
+    rule("POST", "/v1/rebalance", OPERATE),
     rule("GET", "/v1/units", VIEW),
     rule("GET", "/v1/units/{name}", VIEW),
     rule("GET", "/v1/units/{name}/logs", VIEW),

@@ -32,7 +32,9 @@ pub fn write(
     {
         transaction.open_table(FLEET)?.insert(THE_FLEET, log::json(fleet)?.as_slice())?;
     }
-    transaction.open_table(NUMBERS)?.insert("index", after.index)?;
+    let mut numbers = transaction.open_table(NUMBERS)?;
+    numbers.insert("index", after.index)?;
+    numbers.insert("layout", after.layout)?;
     Ok(())
 }
 
@@ -60,13 +62,17 @@ fn write_map<K: Ord + Clone + Display, V: PartialEq + Clone + Serialize>(
 /// All of them.
 pub fn read(database: &Database) -> Result<Decided, redb::Error> {
     let transaction = database.begin_read()?;
-    let index = transaction.open_table(NUMBERS)?.get("index")?.map_or(0, |value| value.value());
+    let numbers = transaction.open_table(NUMBERS)?;
+    let index = numbers.get("index")?.map_or(0, |value| value.value());
+    // An earlier fleetd did not count it.
+    let layout = numbers.get("layout")?.map_or(index, |value| value.value());
     Ok(Decided {
         index,
         units: read_map(&transaction, UNITS)?,
         machines: read_map::<MachineId, _>(&transaction, MACHINES)?,
         places: read_map(&transaction, PLACES)?,
         sets: read_map::<MachineId, _>(&transaction, SETS)?,
+        layout,
         fleet: read_map::<String, _>(&transaction, FLEET)?.remove(THE_FLEET),
     })
 }

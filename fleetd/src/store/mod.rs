@@ -88,7 +88,10 @@ pub fn forget(path: &Path) -> Result<(), Error> {
             transaction.delete_table(table)?;
         }
         log::forget(&transaction)?;
-        transaction.open_table(NUMBERS)?.remove("index")?;
+        let mut numbers = transaction.open_table(NUMBERS)?;
+        numbers.remove("index")?;
+        numbers.remove("layout")?;
+        drop(numbers);
         Ok(transaction.commit()?)
     })
 }

@@ -77,9 +77,9 @@ fn what_was_written_is_there_again() {
         Place { machine, epoch: 7, leaving: false, granted: Default::default(), reasons: vec![] };
     decided.places.insert("a.container".to_owned(), Arc::new(vec![place]));
     decided.sets.insert(machine, 7);
-    let mut more = Decided { index: 8, ..decided.clone() };
+    let mut more = Decided { index: 8, layout: 8, ..decided.clone() };
     more.units.insert("b.container".to_owned(), entry());
-    let less = Decided { index: 9, ..decided };
+    let less = Decided { index: 9, layout: 8, ..decided };
     write(store, &[more, less.clone()]);
     let (store, opened) = open_again(&dir.file());
     assert_eq!((opened.machine_id.as_str(), opened.incarnation), ("m1", 2));
@@ -127,7 +127,7 @@ fn what_an_interrupted_first_start_left_is_no_database() {
 fn what_is_forgotten_is_all_but_who_the_host_is_and_how_often_it_began() {
     let dir = Dir::new("forgotten");
     let (store, _) = Store::open(&dir.file(), "m1").unwrap();
-    let mut decided = Decided { index: 7, ..Decided::default() };
+    let mut decided = Decided { index: 7, layout: 7, ..Decided::default() };
     decided.units.insert("a.container".to_owned(), entry());
     write(store, &[decided]);
     drop(open_again(&dir.file()));

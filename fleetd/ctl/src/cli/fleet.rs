@@ -167,6 +167,23 @@ pub(crate) struct Drain {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Rebalance {
+    /// Move so many units at most
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_moves: u16,
+    /// Say only what would be moved
+    #[arg(long)]
+    pub plan: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Give up waiting for a moved unit after so many half seconds; 0: never
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub block_attempts: u32,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RemoveMachine {
     /// Ids of machines, or their beginnings
     #[arg(required = true, value_name = "MACHINE")]

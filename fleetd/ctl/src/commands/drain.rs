@@ -6,7 +6,8 @@ use super::{Context, machine, print_json};
 use crate::cli::Drain;
 use crate::failure::{Failure, exit};
 use crate::text;
-use fleetd_api::{ChangeMachine, Machine, Unit};
+use fleetd_api::{ChangeMachine, Machine, Unit, UnitState};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -95,21 +96,32 @@ fn judge(hosts: &mut [Host], machines: &[Machine], units: &[Unit]) -> Result<(),
             return Err(Failure::new(format!("drain {id}: somebody else took the drain back")));
         }
         host.seen |= drains;
-        host.left = left(&of(&host.id, units));
+        host.left = left(&held(&host.id, machine, units));
     }
     Ok(())
 }
 
-/// The units that are on a host.
-pub(super) fn of<'u>(id: &str, units: &'u [Unit]) -> Vec<&'u Unit> {
-    units.iter().filter(|unit| unit.state.machine.as_deref() == Some(id)).collect()
+/// The units that are on a host, each with its state where that is known: a unit's state is that of
+/// its newest place, and of one that moves, or is on several hosts, something may be here as well.
+pub(super) fn held<'u>(
+    id: &str,
+    machine: Option<&'u Machine>,
+    units: &'u [Unit],
+) -> BTreeMap<&'u str, Option<&'u Unit>> {
+    let here = |unit: &&Unit| unit.state.machine.as_deref() == Some(id);
+    let places = machine.into_iter().flat_map(|machine| &machine.units);
+    let mut held: BTreeMap<&str, Option<&Unit>> =
+        places.map(|unit| (unit.as_str(), None)).collect();
+    held.extend(units.iter().filter(here).map(|unit| (unit.name.as_str(), Some(unit))));
+    held
 }
 
-/// `2 units are left: web.container (running), db.container (stop-sigterm)`
-fn left(units: &[&Unit]) -> String {
-    let phrase = |unit: &&Unit| match &unit.state.message {
-        Some(message) => format!("{} ({}: {message})", unit.name, unit.state.sub),
-        None => format!("{} ({})", unit.name, unit.state.sub),
+/// `2 units are left: db.container (stop-sigterm), web.container (something of it is there)`
+fn left(units: &BTreeMap<&str, Option<&Unit>>) -> String {
+    let phrase = |(name, unit): (&&str, &Option<&Unit>)| match unit.map(|unit| &unit.state) {
+        Some(UnitState { sub, message: Some(message), .. }) => format!("{name} ({sub}: {message})"),
+        Some(UnitState { sub, .. }) => format!("{name} ({sub})"),
+        None => format!("{name} (something of it is there)"),
     };
     let mut phrases: Vec<String> = units.iter().take(NAMED).map(phrase).collect();
     if units.len() > NAMED {

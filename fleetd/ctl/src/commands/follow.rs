@@ -17,7 +17,7 @@ pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// One of fleet's attempts.
 pub(super) const ATTEMPT: Duration = Duration::from_millis(500);
 /// A unit that no host takes for so long is given up; hosts that are away come back within it.
-const PLACING: Duration = Duration::from_secs(5);
+pub(super) const PLACING: Duration = Duration::from_secs(5);
 /// A step that takes longer is told where there is no live line.
 pub(super) const LONG_STEP: Duration = Duration::from_secs(2);
 

@@ -14,6 +14,7 @@ const COLUMNS: &[Column<Machine>] = &[
     Column { name: "metadata", cell: |machine, _| metadata(machine) },
     Column { name: "version", cell: |machine, _| machine.version.clone() },
     Column { name: "lacks", cell: |machine, _| machine.lacks.join(", ") },
+    Column { name: "units", cell: |machine, _| machine.units.len().to_string() },
 ];
 
 const DEFAULT: &[&str] = &["machine", "ip", "status", "role", "metadata"];

@@ -6,6 +6,7 @@ mod change;
 mod completion;
 mod confirm;
 mod drain;
+mod events;
 mod exec;
 mod fleet;
 mod follow;
@@ -15,7 +16,9 @@ mod list_unit_files;
 mod list_units;
 mod logs;
 mod machine;
+mod plan;
 mod poll;
+mod rebalance;
 mod recover;
 mod remove_machine;
 mod report;
@@ -26,6 +29,7 @@ mod stop;
 mod submit;
 mod token;
 mod user;
+mod verify;
 mod version;
 mod why;
 
@@ -36,6 +40,7 @@ use crate::remote::Remote;
 use crate::user_file::{self, UserFile};
 use crate::wait::Goal;
 use confirm::confirm;
+pub(crate) use events::Id as EventId;
 use fleetd_api::{DesiredState, Fleet, Machine, Unit};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -56,6 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<u8, Failure> {
         // What asks nobody needs no file of a user either.
         Command::Playground(flags) => crate::playground::run(&flags, common.json),
         Command::Completion { shell } => completion::run(shell),
+        Command::Verify(flags) => verify::run(&flags, common.json),
         command => ask(&context(&common)?, command).await,
     }
 }
@@ -65,6 +71,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Submit(flags) => submit::run(context, &flags).await,
         Command::Load(flags) => change::run(context, &flags, DesiredState::Loaded).await,
         Command::Start(flags) => change::run(context, &flags, DesiredState::Launched).await,
+        Command::Plan(flags) => plan::run(context, &flags).await,
         Command::Stop(flags) => stop::run(context, &flags, Goal::Stopped).await,
         Command::Unload(flags) => stop::run(context, &flags, Goal::Unloaded).await,
         Command::Destroy(flags) => stop::run(context, &flags, Goal::Destroyed).await,
@@ -78,6 +85,8 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::ListMachines(flags) => list_machines::run(context, &flags).await,
         Command::Scale(flags) => scale::run(context, &flags).await,
         Command::Why(flags) => why::run(context, &flags).await,
+        Command::Rebalance(flags) => rebalance::run(context, &flags).await,
+        Command::Events(flags) => events::run(context, &flags).await,
         Command::Cordon(flags) => machine::cordon(context, &flags, true).await,
         Command::Uncordon(flags) => machine::cordon(context, &flags, false).await,
         Command::Drain(flags) => drain::run(context, &flags).await,
@@ -96,7 +105,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Token(command) => token::run(context, &command).await,
         Command::User(command) => user::run(context, &command).await,
         Command::Version => version::run(context).await,
-        Command::Playground(_) | Command::Completion { .. } => Ok(0),
+        Command::Playground(_) | Command::Completion { .. } | Command::Verify(_) => Ok(0),
     }
 }
 

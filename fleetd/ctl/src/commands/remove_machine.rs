@@ -35,7 +35,7 @@ fn check(machine: &Machine, units: &[Unit]) -> Result<(), Failure> {
         Status::Dead | Status::Unheard => return Ok(()),
     };
     let id = text::short(&machine.id);
-    let count = match drain::of(&machine.id, units).len() {
+    let count = match drain::held(&machine.id, Some(machine), units).len() {
         0 => return Ok(()),
         1 => "1 unit".to_owned(),
         count => format!("{count} units"),

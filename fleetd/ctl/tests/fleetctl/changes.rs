@@ -161,6 +161,26 @@ fn an_instance_comes_from_its_submitted_template() {
 }
 
 #[test]
+fn instances_that_run_from_a_templates_old_file_do_not_count_as_started() {
+    let mut instance = unit("web@1.container", state(json!({})));
+    instance["made_from"] = json!("web@.container");
+    let mut template = unit("web@.container", state(json!({"current": "inactive"})));
+    template["replicas"] = json!(1);
+    let again = json!({"kind": "state", "state": state(json!({"pid": 43}))});
+    let server = Server::new(vec![
+        ("GET /v1/units", Reply::Json(200, json!([template, instance]))),
+        ("GET /v1/units/web@.container", Reply::Json(200, template)),
+        ("GET /v1/units/web@1.container", Reply::Json(200, instance)),
+        ("GET /v1/machines", machines()),
+        ("PUT /v1/units/web@.container", accepted()),
+        ("GET /v1/events", Reply::Open(vec![event(6, "web@1.container", again)])),
+    ]);
+    server.write("web@.container", "[Container]\nImage=other\n[X-Fleet]\nReplicas=1\n");
+    let ran = server.run(&["start", "--replace", "web@.container"]);
+    assert!(ran.out.starts_with("web@1.container restarted on"), "{ran:?}");
+}
+
+#[test]
 fn a_template_with_replicas_is_started_scaled_and_stopped_with_its_instances() {
     let of = |name: &str| {
         let mut unit = unit(name, state(json!({})));

@@ -57,6 +57,24 @@ fn a_drain_waits_until_the_host_has_no_unit_and_says_how_many_are_left() {
 }
 
 #[test]
+fn a_drain_waits_for_what_is_there_and_has_its_state_elsewhere() {
+    let drains = |units: &[&str]| hosts(json!({"draining": true, "units": units}));
+    let server = Server::new(vec![
+        (
+            "GET /v1/machines",
+            Reply::turns([hosts(json!({})), drains(&["elsewhere.container"]), drains(&[])]),
+        ),
+        (PATCH, Reply::Json(200, machine(MACHINE, json!({"draining": true})))),
+        ("GET /v1/units", units(0)),
+    ]);
+    let ran = server.run(&["drain", "--block-attempts=1", "113f"]);
+    assert_eq!(ran.code, 1);
+    let left = "(1 unit is left: elsewhere.container (something of it is there))";
+    assert!(ran.err.contains(left), "{}", ran.err);
+    assert_eq!(server.run(&["drain", "113f"]).code, 0);
+}
+
+#[test]
 fn a_drain_that_takes_too_long_goes_on_and_says_what_is_left() {
     let server = draining(vec![units(5)]);
     let ran = server.run(&["drain", "--block-attempts=3", MACHINE]);

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod changes;
+mod events;
 mod exec;
 mod fleet;
 mod images;
 mod machines;
+mod plan;
+mod rebalance;
 mod server;
 mod tables;
 mod tokens;
+mod verify;
 
 use serde_json::json;
 use server::{Reply, Server};
@@ -63,8 +67,14 @@ fn the_version_is_of_both_programs() {
 fn completion_scripts_name_the_commands() {
     let server = Server::new(Vec::new());
     let script = server.run(&["completion", "bash"]).out;
-    for command in ["list-unit-files", "remove-machine", "fleetctl__subcmd__token__subcmd__create"]
-    {
+    for command in [
+        "plan",
+        "rebalance",
+        "verify",
+        "list-unit-files",
+        "remove-machine",
+        "fleetctl__subcmd__token__subcmd__create",
+    ] {
         assert!(script.contains(command), "{command}");
     }
 }

@@ -4,8 +4,10 @@
 //! fit the other, and says which units have no place.
 
 mod fleet;
+mod forecast;
 mod moves;
 mod read;
+mod rebalance;
 mod replicas;
 mod rotation;
 mod voters;
@@ -17,7 +19,9 @@ use crate::pki::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use forecast::{Failure, Forecast, Outlook, Step, forecast};
 pub use read::Read;
+pub use rebalance::{Balance, Gain, rebalance};
 pub use replicas::is_template;
 pub use rotation::waits_for as rotation_waits_for;
 pub use voters::{keeps_majority, voters};
@@ -61,6 +65,8 @@ pub struct Facts {
 pub struct Next {
     /// Together, or not at all.
     pub commands: Vec<Command>,
+    /// What of places is behind them, with the causes.
+    pub changes: Vec<Change>,
     pub unplaced: Vec<Unplaced>,
 }
 
@@ -82,19 +88,21 @@ pub fn next(
     if !instances.is_empty() {
         // They get their places with the next look.
         let commands = instances.into_iter().map(Command::from).collect();
-        return Next { commands, unplaced: Vec::new() };
+        return Next { commands, ..Next::default() };
     }
     let asks = &mut |name: &str, entry: &Entry| files.asks(name, entry);
     let fleet = fleet::fleet(decided, observed, asks);
     let mut plan = schedule::place(&fleet, options);
     // Who goes and when is said below.
     let wanted = |unit: &str| decided.units.get(unit).is_none_or(|entry| entry.wants_place());
-    plan.changes.retain(|change| wanted(change.unit()) && !moves::waits_for_a_host(change));
+    // One that is everywhere may run twice, and goes nowhere else.
+    let is_global = |unit: &str| fleet.units.get(unit).is_some_and(|unit| unit.global);
+    let waits = |change: &Change| moves::waits_for_a_host(change) && !is_global(change.unit());
+    plan.changes.retain(|change| wanted(change.unit()) && !waits(change));
     plan.unplaced.retain(|unplaced| wanted(&unplaced.unit));
     let mut commands = Vec::new();
     for change in &plan.changes {
-        // One that is everywhere may run twice.
-        let is_global = fleet.units.get(change.unit()).is_some_and(|unit| unit.global);
+        let is_global = is_global(change.unit());
         let first = moves::first_half(change, decided, observed).filter(|_| !is_global);
         match first {
             Some(first) => commands.push(first),
@@ -105,7 +113,7 @@ pub fn next(
     commands.extend(rotation::advance(decided, observed).map(Command::from));
     // What is there with less than it asks for now has room for that, or it would have lost its place.
     commands.extend(grown(decided, &fleet, &plan.changes));
-    Next { commands, unplaced: plan.unplaced }
+    Next { commands, changes: plan.changes, unplaced: plan.unplaced }
 }
 
 /// Why a unit is where it is, or what keeps it from having a place. None: there is no such unit.

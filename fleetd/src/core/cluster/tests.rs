@@ -2,10 +2,10 @@ use super::*;
 use crate::core::decided::{machine, unit};
 use fleetd_api::DesiredState;
 
-const A: MachineId = MachineId(1);
-const B: MachineId = MachineId(2);
+pub(super) const A: MachineId = MachineId(1);
+pub(super) const B: MachineId = MachineId(2);
 
-fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
+pub(super) fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
     let mut decided = Decided::default();
     for command in commands {
         decided.apply(&command).unwrap();
@@ -13,11 +13,11 @@ fn decided(commands: impl IntoIterator<Item = Command>) -> Decided {
     decided
 }
 
-fn join(machine: MachineId) -> Command {
+pub(super) fn join(machine: MachineId) -> Command {
     machine::Command::Join { machine, address: String::new(), key: None }.into()
 }
 
-fn want(name: &str, desired: DesiredState) -> Command {
+pub(super) fn want(name: &str, desired: DesiredState) -> Command {
     let submit = unit::Command::Submit {
         unit: name.to_owned(),
         text: "[Container]".to_owned(),
@@ -30,14 +30,14 @@ fn want(name: &str, desired: DesiredState) -> Command {
     submit.into()
 }
 
-fn seen() -> Seen {
+pub(super) fn seen() -> Seen {
     let capacity = Resources { cpu: 4000, memory: 1 << 30, tasks: 1000 };
     let facts = Some(Facts { capacity, ..Facts::default() });
     Seen { alive: true, facts, ..Seen::default() }
 }
 
 /// Files that ask for nothing; templates for as many instances as their names say: `three@.container`.
-struct Plain;
+pub(super) struct Plain;
 
 impl Files for Plain {
     fn asks(&mut self, _: &str, _: &Entry) -> schedule::Unit {
@@ -65,7 +65,7 @@ impl Files for OnePort {
 }
 
 /// Decides until nothing is left to decide; a host obeys at once and runs nothing.
-fn settle(decided: &mut Decided, observed: &Observed) -> Vec<Unplaced> {
+pub(super) fn settle(decided: &mut Decided, observed: &Observed) -> Vec<Unplaced> {
     for _ in 0..10 {
         let next = next(decided, observed, Options::default(), &mut Plain);
         if next.commands.is_empty() {
@@ -76,7 +76,7 @@ fn settle(decided: &mut Decided, observed: &Observed) -> Vec<Unplaced> {
     panic!("it does not come to rest");
 }
 
-fn places(decided: &Decided, unit: &str) -> Vec<MachineId> {
+pub(super) fn places(decided: &Decided, unit: &str) -> Vec<MachineId> {
     let places = decided.places.get(unit).map(|places| places.as_slice()).unwrap_or_default();
     places.iter().map(|place| place.machine).collect()
 }
@@ -312,4 +312,33 @@ fn a_unit_moves_only_when_its_host_has_heard_that_it_is_to_end() {
     observed.machines.insert(at, Seen { obeys: decided.index, kept: decided.index, ..seen() });
     settle(&mut decided, &observed);
     assert_ne!(places(&decided, "a.container"), [at]);
+}
+
+/// Every unit is on all hosts.
+struct Everywhere;
+
+impl Files for Everywhere {
+    fn asks(&mut self, _: &str, _: &Entry) -> schedule::Unit {
+        schedule::Unit { global: true, ..schedule::Unit::default() }
+    }
+
+    fn replicas(&mut self, _: &str, _: &Entry) -> Option<u32> {
+        None
+    }
+}
+
+#[test]
+fn what_is_everywhere_is_not_on_a_host_that_drains() {
+    let mut decided = decided([join(A), join(B), want("a.container", DesiredState::Launched)]);
+    let observed = Observed { machines: [(A, seen()), (B, seen())].into() };
+    let step = |decided: &mut Decided| {
+        let next = next(decided, &observed, Options::default(), &mut Everywhere);
+        decided.apply(&Command::All(next.commands)).unwrap();
+        places(decided, "a.container")
+    };
+    assert_eq!(step(&mut decided), [A, B]);
+    decided.apply(&drain(A)).unwrap();
+    assert_eq!(step(&mut decided), [B]);
+    decided.apply(&machine::Command::Drain { machine: A, draining: false }.into()).unwrap();
+    assert_eq!(step(&mut decided), [A, B]);
 }

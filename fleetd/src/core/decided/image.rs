@@ -19,6 +19,9 @@ struct Image {
     places: BTreeMap<String, Arc<Vec<Place>>>,
     #[serde(default)]
     sets: BTreeMap<MachineId, u64>,
+    /// None: of an earlier fleetd, which did not count it.
+    #[serde(default)]
+    layout: Option<u64>,
     #[serde(default)]
     fleet: Option<Arc<Fleet>>,
 }
@@ -26,7 +29,7 @@ struct Image {
 const VERSION: u32 = 1;
 
 pub fn write(decided: &Decided) -> io::Result<Vec<u8>> {
-    let Decided { index, units, machines, places, sets, fleet } = decided.clone();
+    let Decided { index, units, machines, places, sets, layout, fleet } = decided.clone();
     Ok(serde_json::to_vec(&Image {
         version: VERSION,
         index,
@@ -34,13 +37,14 @@ pub fn write(decided: &Decided) -> io::Result<Vec<u8>> {
         machines: machines.into_iter().collect(),
         places: places.into_iter().collect(),
         sets: sets.into_iter().collect(),
+        layout: Some(layout),
         fleet,
     })?)
 }
 
 /// One of a later form is an error that says so.
 pub fn read(bytes: &[u8]) -> io::Result<Decided> {
-    let Image { version, index, units, machines, places, sets, fleet } =
+    let Image { version, index, units, machines, places, sets, layout, fleet } =
         serde_json::from_slice(bytes)?;
     if version > VERSION {
         return Err(io::Error::other(format!("it has form {version}, of a later fleetd")));
@@ -51,6 +55,7 @@ pub fn read(bytes: &[u8]) -> io::Result<Decided> {
         machines: machines.into_iter().collect(),
         places: places.into_iter().collect(),
         sets: sets.into_iter().collect(),
+        layout: layout.unwrap_or(index),
         fleet,
     })
 }

@@ -53,6 +53,8 @@ pub struct Decided {
     pub places: OrdMap<String, Arc<Vec<Place>>>,
     /// The index with which the machine's set last changed.
     pub sets: OrdMap<MachineId, u64>,
+    /// The index with which units, places or hosts last changed: what a forecast rests on.
+    pub layout: u64,
     /// None: a fleet of one that nobody has founded.
     pub fleet: Option<Arc<Fleet>>,
 }
@@ -224,7 +226,7 @@ impl Decided {
         next.index += 1;
         let outcome = next.take(command)?;
         if outcome != Outcome::Same {
-            next.number_sets(self);
+            next.number(self);
             *self = next;
         }
         Ok(outcome)
@@ -253,15 +255,22 @@ impl Decided {
                 for machine in machines {
                     self.sets.insert(machine, self.index);
                 }
+                // What was forecast before may have been about facts that are lost.
+                self.layout = self.index;
                 Ok(Outcome::Changed)
             }
         }
     }
 
-    /// Gives the sets that are other than `before` this change's index.
-    fn number_sets(&mut self, before: &Self) {
+    /// Gives what is other than `before` this change's index: the layout, and sets.
+    fn number(&mut self, before: &Self) {
         let mut units = changed(&before.units, &self.units);
         units.extend(changed(&before.places, &self.places));
+        let hosts = changed(&before.machines, &self.machines);
+        // Tokens, users and voters move no unit.
+        if !units.is_empty() || !hosts.is_empty() {
+            self.layout = self.index;
+        }
         let places = |of: &Self, unit: &String| of.places.get(unit).cloned().unwrap_or_default();
         let mut machines = BTreeSet::new();
         for unit in &units {
@@ -275,7 +284,7 @@ impl Decided {
         for machine in machines {
             self.sets.insert(machine, self.index);
         }
-        for machine in changed(&before.machines, &self.machines) {
+        for machine in hosts {
             if !self.machines.contains_key(&machine) {
                 self.sets.remove(&machine);
             } else if !self.sets.contains_key(&machine) {

@@ -226,3 +226,21 @@ fn commands_come_back_from_json_and_unknown_fields_are_passed_over() {
     let expected = Command::Machine(machine::Command::Leave { machine: A });
     assert_eq!(serde_json::from_str::<Command>(later).unwrap(), expected);
 }
+
+#[test]
+fn what_a_forecast_rests_on_is_units_places_and_hosts() {
+    let mut decided = fleet();
+    for command in [
+        submit("2", true, Some(DesiredState::Launched)),
+        assign(A),
+        machine::Command::Cordon { machine: A, cordoned: true }.into(),
+        Units::Restart { unit: unit() }.into(),
+        Command::Raise { above: 0 },
+    ] {
+        decided.apply(&command).unwrap();
+        assert_eq!(decided.layout, decided.index, "{command:?}");
+    }
+    let before = decided.layout;
+    assert_eq!(decided.apply(&join(B)), Ok(Outcome::Same));
+    assert_eq!(decided.layout, before);
+}

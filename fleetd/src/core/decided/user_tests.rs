@@ -110,3 +110,10 @@ fn every_host_hears_of_a_revoked_user_and_of_what_hosts_may() {
     assert!(decided.sets[&machine] > revoked);
     assert_eq!(decided.set(machine).view.unwrap().may(machine), Role::View);
 }
+
+#[test]
+fn a_user_is_nothing_that_a_forecast_rests_on() {
+    let mut decided = decided();
+    apply(&mut decided, add(&anna(), 1, 0)).unwrap();
+    assert_eq!((decided.index, decided.layout), (1, 0));
+}

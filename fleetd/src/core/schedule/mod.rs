@@ -12,9 +12,9 @@ mod board;
 mod explain;
 mod fleet;
 mod follow;
-pub mod glob;
 mod host_set;
 mod keep;
+mod load;
 mod place;
 mod plan;
 mod preempt;
@@ -25,10 +25,12 @@ mod score;
 mod shape;
 mod why;
 
+pub use crate::core::unit::glob;
 pub use explain::{Group, Rule, Unplaced};
 pub use fleet::{
     Assignment, Fill, Fleet, Host, HostPort, Options, Preference, Protocol, Resources, Spread, Unit,
 };
+pub use load::{Load, loads};
 pub use plan::{Arrival, Cause, Change, Plan};
 pub use rebalance::{Limits, rebalance};
 pub use score::Score;

@@ -115,6 +115,7 @@ fn unit() -> impl Strategy<Value = Unit> {
     });
     (hard, resources(5), things(), things(), spread, prefer, 0..3).prop_map(
         |(hard, requests, volumes, devices, spread, prefer, priority)| Unit {
+            stays: false,
             machine_id: hard.0,
             machine_of: texts(&hard.1),
             machine_metadata: hard.2,

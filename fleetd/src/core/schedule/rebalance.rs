@@ -103,11 +103,11 @@ fn helps_all(board: &mut Board<'_>, unit: u32, (from, present): (u32, Score), to
     fill.saturating_add(2000 * wished) > 0
 }
 
-/// Not tied to a host, nor to a unit. What a dead host has is not ours to move.
+/// Not tied to a host, to a unit, or to what it is doing. What a dead host has is not ours to move.
 fn is_free(board: &Board<'_>, unit: u32) -> bool {
     let (of, follow) = (board.unit(unit), &board.follow);
     let host = board.spots[unit as usize].first();
-    of.is_some_and(|of| !of.global && of.machine_id.is_none())
+    of.is_some_and(|of| !of.global && !of.stays && of.machine_id.is_none())
         && follow.leaders[unit as usize].is_empty()
         && follow.followers[unit as usize].is_empty()
         && host.and_then(|h| board.fleet.hosts.values().nth(*h as usize)).is_some_and(|h| h.alive)

@@ -1,10 +1,10 @@
 //! What each route of the API is about: what is sent and what is answered.
 
 use fleetd_api::{
-    Accepted, Backup, ChangeFleet, ChangeMachine, CreateToken, CreateUser, Desire, Event, Fleet,
-    Image, Init, Join, KeyRotation, LogLine, Machine, NewCertificate, NewToken, Pull, RELAY,
-    Recover, Recovery, RenewUser, Restored, RotateKeys, Scale, Submit, Token, Unit, User, Version,
-    Why,
+    Accepted, Backup, ChangeFleet, ChangeMachine, Changes, CreateToken, CreateUser, Desire, Event,
+    Fleet, Image, Init, Join, KeyRotation, LogLine, Machine, MoveUnit, NewCertificate, NewToken,
+    Plan, Pull, RELAY, Rebalance, Recover, Recovery, RenewUser, Restored, RotateKeys, Scale,
+    Submit, Token, Unit, User, Version, Why,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -117,13 +117,24 @@ pub(super) static OPERATIONS: &[Operation] = &[
         .gives::<NewCertificate>(),
     ask("POST", "/v1/relay/{id}", "A way to the port of another host")
         .answers(Answer::Upgrade(RELAY)),
-    ask("GET", "/v1/events", "What happens, without end")
+    ask("GET", "/v1/events", "What happens, without end unless it is told otherwise")
         .query(&[
             ("since", "integer", "Begin after the event of this index; none: with the next one."),
             ("origin", "string", "Of that event: of another one what is missing cannot be had."),
             ("unit", "string", "Only of this unit."),
+            ("follow", "boolean", "false: it ends with what has happened already."),
         ])
         .answers(Answer::Lines(of::<Event>)),
+    ask("POST", "/v1/plan", "What would come of changes; nothing is decided")
+        .sends::<Changes>()
+        .gives::<Plan>(),
+    ask("POST", "/v1/changes", "Change several units at once; with a file it takes the role admin")
+        .sends::<Changes>()
+        .gives::<Accepted>(),
+    ask("GET", "/v1/rebalance", "Moves that would make the fleet better")
+        .query(&[("moves", "integer", "At most so many; none: 10.")])
+        .gives::<Rebalance>(),
+    ask("POST", "/v1/rebalance", "Make one of these moves").sends::<MoveUnit>().gives::<Accepted>(),
     ask("GET", "/v1/units", "Units without their text").gives::<Vec<Unit>>(),
     ask("GET", "/v1/units/{name}", "One unit; its text for the roles operate and admin")
         .gives::<Unit>(),

@@ -3,5 +3,5 @@
 use std::io::Write;
 
 fn main() -> std::io::Result<()> {
-    std::io::stdout().write_all(fleetd::core::unit::reference::page().as_bytes())
+    std::io::stdout().write_all(fleetd_unit::reference::page().as_bytes())
 }

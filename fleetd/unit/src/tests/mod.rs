@@ -61,7 +61,7 @@ WantedBy=multi-user.target default.target
 
 #[test]
 fn the_example_loads_without_a_warning() {
-    let text = include_str!("../../../../../examples/hello.container");
+    let text = include_str!("../../../../examples/hello.container");
     let loaded = load(&name("hello.container"), text, &BTreeMap::new(), &host()).unwrap();
     assert_eq!(warnings(&loaded.warnings), [""; 0]);
 }

@@ -105,7 +105,7 @@ pub const KEYS: &[Key] = &[
     key(FLEET, "Spread", |u, v| v.add(&mut u.rules.spread, Value::spread), "What the instances of a template are spread over, as far as that can be: `host`, or keys of metadata such as `zone`. Repeatable."),
     key(FLEET, "Prefer", |u, v| v.add(&mut u.rules.prefer, Value::prefer), "`KEY=VALUE[:WEIGHT]` words: metadata that makes a host better, or worse with a weight under 0; -100 to 100, default 10. Repeatable."),
     key(FLEET, "Priority", |u, v| v.put(&mut u.rules.priority, Value::priority), "Where there is too little room, units of a lower one make way: -2147483648 to 2147483647, default 0."),
-    key(FLEET, "Singleton", |_, v| v.singleton(), "What happens when its host is cut off. `available`, the default: it goes on there, and after a grace runs elsewhere too until the host is back. `strict`: not honoured yet."),
+    key(FLEET, "Singleton", |u, v| v.put(&mut u.rules.strict, Value::singleton), "What happens when its host is cut off. `available`, the default: it goes on there, and after a grace runs elsewhere too until the host is back. `strict`: not honoured yet."),
 ];
 
 /// A name from before a key was called as it is now.

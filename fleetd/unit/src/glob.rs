@@ -102,13 +102,13 @@ fn class(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Part>
 
 /// Many patterns, found by the letters before their first wildcard.
 #[derive(Default)]
-pub(super) struct Patterns<'a> {
+pub struct Patterns<'a> {
     by_start: BTreeMap<&'a str, BTreeSet<&'a str>>,
     lengths: BTreeSet<usize>,
 }
 
 impl<'a> Patterns<'a> {
-    pub(super) fn add(&mut self, pattern: &'a str) {
+    pub fn add(&mut self, pattern: &'a str) {
         // A pattern that cannot be read may match only itself, and its start is a start of that.
         let end = pattern.find(['*', '?', '[', '\\']).unwrap_or(pattern.len());
         let start = pattern.get(..end).unwrap_or_default();
@@ -117,7 +117,7 @@ impl<'a> Patterns<'a> {
     }
 
     /// In a fixed order.
-    pub(super) fn of(&self, name: &str) -> Vec<&'a str> {
+    pub fn of(&self, name: &str) -> Vec<&'a str> {
         let starts = self.lengths.iter().filter_map(|length| name.get(..*length));
         let near = starts.filter_map(|start| self.by_start.get(start)).flatten();
         near.copied().filter(|pattern| matches(pattern, name)).collect()

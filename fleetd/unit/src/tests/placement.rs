@@ -2,7 +2,7 @@
 
 use super::fleet_keys::ID;
 use super::*;
-use crate::core::schedule::{HostPort, Protocol, Resources, Unit};
+use crate::asks::{HostPort, Protocol, Resources, Unit};
 
 fn asks(lines: &str) -> Unit {
     let text = format!("[Container]\nImage=a\n{lines}\n");
@@ -177,5 +177,18 @@ proptest! {
         if let Ok(asks) = placement(&name("web.container"), &text, &BTreeMap::new()) {
             prop_assert_eq!(asks, Unit::default());
         }
+    }
+}
+
+#[test]
+fn what_would_lose_its_work_or_is_to_run_only_once_is_not_moved_for_a_gain() {
+    for (more, stays) in [
+        ("[Service]\nRestart=always\n", false),
+        ("[Service]\nType=oneshot\n", true),
+        ("[X-Fleet]\nSingleton=strict\n", true),
+        ("[X-Fleet]\nSingleton=strict\nSingleton=available\n", false),
+        ("[X-Fleet]\nSingleton=strict\nSingleton=\n", false),
+    ] {
+        assert_eq!(asks(more).stays, stays, "{more}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::placement;
 use super::*;
-use crate::core::schedule::{Preference, Spread, Unit};
+use crate::asks::{Preference, Spread, Unit};
 
 pub(super) const ID: &str = "00f16a7e8b1c4d5e9f00112233445566";
 

@@ -5,9 +5,10 @@ use super::assign::{Taken, Value, wrong};
 use super::draft::{Checks, Draft};
 use super::specifier::Unexpanded;
 use super::{syntax, words};
-use crate::core::machine_id::MachineId;
-use crate::core::schedule::{Preference, Spread, glob};
+use crate::asks::{Preference, Spread};
+use crate::glob;
 use fleetd_api::UnitName;
+use fleetd_pki::MachineId;
 
 /// None and an empty list: not said.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Rules {
     pub spread: Vec<Spread>,
     pub prefer: Vec<Preference>,
     pub priority: Option<i32>,
+    /// `Singleton=strict`
+    pub strict: Option<bool>,
 }
 
 /// A typing error is not to fill the fleet: it ran no more than this either.
@@ -129,17 +132,19 @@ impl Value<'_> {
         self.raw.parse().map_err(|_| wrong())
     }
 
-    /// What happens to a unit whose host is cut off.
-    pub fn singleton(&self) -> Taken<()> {
+    /// What happens to a unit whose host is cut off: whether it is to run nowhere else.
+    pub fn singleton(&self) -> Taken<bool> {
         match self.raw {
-            "" | "available" => {}
-            "strict" => self.warn(
-                "not honoured yet: while its host is cut off the unit goes on there, and may run \
-                 elsewhere too",
-            ),
-            _ => return wrong("it takes available or strict"),
+            "available" => Ok(false),
+            "strict" => {
+                self.warn(
+                    "not honoured yet: while its host is cut off the unit goes on there, and may \
+                     run elsewhere too",
+                );
+                Ok(true)
+            }
+            _ => wrong("it takes available or strict"),
         }
-        Ok(())
     }
 }
 

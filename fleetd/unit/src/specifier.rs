@@ -4,7 +4,7 @@
 //! than systemd, which leaves a specifier that it does not know as it stands: it is a fault.
 
 use super::escape::unescape;
-use crate::core::schedule::glob;
+use crate::glob;
 use fleetd_api::UnitName;
 
 /// What a unit file may ask of the host that runs it.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 const INTRODUCTION: &str = "\
 # Unit files
 
-<!-- Made from fleetd/src/core/unit/: `cargo run -p fleetd --example units_reference > docs/units.md` -->
+<!-- Made from fleetd/unit/src/: `cargo run -p fleetd-unit --example units_reference > docs/units.md` -->
 
 A unit file says what a container is and how it is kept running. Its syntax is systemd's, its container keys
 are Quadlet's:
@@ -124,11 +124,11 @@ mod tests {
 
     #[test]
     fn the_page_on_units_is_the_one_that_the_table_makes() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/units.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/units.md");
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == super::page(),
-            "docs/units.md is old: cargo run -p fleetd --example units_reference > docs/units.md"
+            "docs/units.md is old: cargo run -p fleetd-unit --example units_reference > docs/units.md"
         );
     }
 }

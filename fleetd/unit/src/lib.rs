@@ -7,18 +7,22 @@
 //! draft     the unit while it is read, the checks of the whole, the defaults
 //! rules     the same for `[X-Fleet]`
 //! container the unit as the agent gets it
-//! placement the unit as the scheduler gets it
+//! difference in which keys two versions of a file differ
+//! placement the unit as the scheduler gets it, in the words of asks
 //! ```
 //!
-//! Pure: what depends on the host comes in as [`HostFacts`], if there is one already. Every fault of a file is told, each
+//! A package of its own, so that `fleetctl verify` reads files as fleetd does, without one. Pure: what depends on the host comes in as [`HostFacts`], if there is one already. Every fault of a file is told, each
 //! with its line; what is known and not honoured yet, or not known at all, is a warning.
 
+pub mod asks;
 pub mod assign;
 pub mod command;
 pub mod container;
+pub mod difference;
 pub mod draft;
 pub mod escape;
 pub mod fault;
+pub mod glob;
 pub mod keys;
 pub mod keys_not_yet;
 pub mod mapping;
@@ -31,10 +35,11 @@ pub mod value;
 pub mod words;
 
 pub use container::ContainerUnit;
+pub use difference::difference;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::UnitName;
 pub use mapping::port_text;
-pub use placement::{placement, replicas, verify};
+pub use placement::{leaders, placement, replicas, review, verify};
 pub use specifier::HostFacts;
 
 use assign::Value;
@@ -106,6 +111,20 @@ fn read(
     drop_ins: &BTreeMap<String, String>,
     host: Option<&HostFacts>,
 ) -> Result<(Draft, Vec<Warning>), Vec<Fault>> {
+    let reader = read_on(name, text, drop_ins, host);
+    match reader.faults.is_empty() {
+        true => Ok((reader.draft, reader.warnings)),
+        false => Err(reader.faults),
+    }
+}
+
+/// The same, and what can be read of a file with faults.
+fn read_on<'a>(
+    name: &'a UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+    host: Option<&'a HostFacts>,
+) -> Reader<'a> {
     let mut reader = Reader {
         specifiers: Specifiers { name, host },
         draft: Draft::default(),
@@ -118,7 +137,7 @@ fn read(
             "units of the type .{} are not there yet: .container is",
             name.suffix()
         )));
-        return Err(reader.faults);
+        return reader;
     }
     reader.file(name.as_str(), text);
     for (file, text) in drop_ins {
@@ -136,7 +155,7 @@ fn read(
         reader.faults = checks.faults;
     }
     reader.warnings.extend(checks.warnings);
-    if reader.faults.is_empty() { Ok((reader.draft, reader.warnings)) } else { Err(reader.faults) }
+    reader
 }
 
 struct Reader<'a> {

@@ -3,11 +3,11 @@
 //! The same reader as for a unit that is started; what only a host can tell is passed over, but
 //! in the keys that say where the unit goes.
 
-use super::container::{Network, Port};
+use super::container::{Network, Port, ServiceType};
 use super::draft::Draft;
-use super::fault::Fault;
-use super::{instance_is_named, read};
-use crate::core::schedule::{HostPort, Protocol, Resources, Spread, Unit};
+use super::fault::{Fault, Place};
+use super::{instance_is_named, read, read_on};
+use crate::asks::{HostPort, Protocol, Resources, Spread, Unit};
 use fleetd_api::{UnitName, Warning};
 use std::collections::BTreeMap;
 
@@ -44,6 +44,28 @@ pub fn verify(
     read(name, text, drop_ins, None).map(|(_, warnings)| warnings)
 }
 
+/// The same, with all that is to be said about a file that has faults: these first.
+pub fn review(
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> (Vec<Fault>, Vec<Warning>) {
+    let reader = read_on(name, text, drop_ins, None);
+    (reader.faults, reader.warnings)
+}
+
+/// Units that this one is to be beside, each with the line that says so. Empty where the file has
+/// faults.
+pub fn leaders(
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> Vec<(Place, String)> {
+    let Ok((draft, _)) = read(name, text, drop_ins, None) else { return Vec::new() };
+    let place = draft.place(name, "MachineOf");
+    draft.rules.machine_of.into_iter().map(|unit| (place.clone(), unit)).collect()
+}
+
 fn asks(draft: Draft) -> Unit {
     let has_ports = !matches!(draft.network, Some(Network::Host | Network::None));
     let rules = draft.rules;
@@ -65,6 +87,7 @@ fn asks(draft: Draft) -> Unit {
         spread: once(rules.spread),
         prefer: rules.prefer,
         priority: rules.priority.unwrap_or(0),
+        stays: draft.kind == Some(ServiceType::Oneshot) || rules.strict == Some(true),
     }
 }
 
