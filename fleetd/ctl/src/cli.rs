@@ -13,7 +13,8 @@ mod fleet;
 mod user;
 
 pub(crate) use fleet::{
-    Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Rebalance, Recover, RemoveMachine, Restore, RotateKeys, SetMetadata, Setting, Token,
+    Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Rebalance, Recover, RemoveMachine,
+    Restore, RotateKeys, SetMetadata, Setting, Token,
 };
 pub(crate) use user::User;
 
