@@ -9,6 +9,7 @@ mod bodies;
 mod events;
 mod failover;
 mod form;
+mod full;
 mod leaving;
 mod openapi;
 mod random;

@@ -133,7 +133,8 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
         }
         None => {
             tokio::spawn(confirms(None));
-            (None, sight::of_itself(&context, id, handle.progress.clone()))
+            let progress = handle.progress.clone();
+            (None, sight::of_itself(&context, id, progress, consensus.disks()))
         }
     };
     let (settle, settled) = watch::channel(Settled::default());
@@ -281,6 +282,7 @@ fn machine(context: &Context, id: String) -> Machine {
         metadata: BTreeMap::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lacks: missing.map(|name| format!("cgroup2 has no {name} controller")).collect(),
+        disk_full: false,
         cordoned: false,
         draining: false,
         status: Status::Alive,

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod decided;
+pub mod disk;
 pub mod environment;
 pub mod gossip;
 pub mod health;

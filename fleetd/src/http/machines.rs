@@ -103,7 +103,7 @@ fn shown(api: &Api, id: MachineId, decided: &decided::Machine) -> Machine {
     let own = &api.machine;
     let mut machine = match &api.links {
         Some(links) if id != api.id => other(links, id),
-        _ => own.clone(),
+        _ => Machine { disk_full: api.consensus.disk().is_full(), ..own.clone() },
     };
     machine.metadata.extend(decided.metadata.clone());
     if let Ok(address) = decided.address.parse::<std::net::SocketAddr>() {
@@ -134,6 +134,7 @@ fn other(links: &Links, id: MachineId) -> Machine {
     Machine {
         id: id.to_string(),
         ip: None,
+        disk_full: said.facts.disk.is_full(),
         metadata: said.facts.metadata,
         version: said.version,
         lacks: said.lacks,
