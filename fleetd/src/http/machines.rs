@@ -129,7 +129,7 @@ fn other(links: &Links, id: MachineId) -> Machine {
     let key = Key { host: id, kind: Kind::Capacity, name: String::new() };
     let said = links.gossip.record(&key);
     let said = said.and_then(|(_, json)| serde_json::from_slice::<Capacity>(&json).ok());
-    let said = said.unwrap_or_default();
+    let said = said.unwrap_or_default().bounded();
     let state = links.gossip.seen().borrow().members.get(&id).map(|member| member.state);
     Machine {
         id: id.to_string(),

@@ -95,6 +95,7 @@ impl Group {
         };
         let streams = Client::new(&self.credentials, Limits::default());
         let gossip = gossip::start(settings, Streams(streams)).await.map_err(|e| e.to_string())?;
+        gossip.set_signers(view.signers()).await;
         gossip.join(self.seeds(&view, identity.machine)).await;
         Ok(Arc::new(Links {
             machine: identity.machine,

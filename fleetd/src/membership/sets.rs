@@ -5,6 +5,7 @@ use super::Links;
 use crate::agent::assignments::Assignments;
 use crate::consensus::Consensus;
 use crate::core::decided::{AssignmentSet, Decided, GENERATION, changed};
+use crate::core::gossip::set_digest;
 use crate::core::gossip::{Event, Key, Kind, Version};
 use crate::core::machine_id::MachineId;
 use crate::core::obey;
@@ -38,13 +39,16 @@ pub async fn announce(links: Arc<Links>, consensus: Consensus) {
         let mut told: Option<Arc<Decided>> = None;
         while consensus.leads() {
             let decided = changes.borrow_and_update().clone();
+            let signer =
+                decided.fleet.as_ref().and_then(|fleet| Signer::read(&fleet.signer.0).ok());
             let machines: BTreeSet<MachineId> = match &told {
                 Some(before) => changed(&before.sets, &decided.sets),
                 None => decided.sets.keys().copied().collect(),
             };
             for machine in machines.into_iter().filter(|machine| *machine != links.machine) {
-                if let Some(index) = decided.sets.get(&machine) {
-                    links.gossip.write_set(machine, version(*index), b"").await;
+                if let (Some(index), Some(signer)) = (decided.sets.get(&machine), &signer) {
+                    let digest = set_digest::sign(signer, machine, version(*index));
+                    links.gossip.write_set(machine, version(*index), &digest).await;
                 }
             }
             told = Some(decided);

@@ -167,7 +167,8 @@ impl Sight {
             }
             lost
         };
-        let facts = self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.facts);
+        let facts =
+            self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.bounded().facts);
         let said = self.links.said::<said::Certificate>(id, Kind::Certificate, "");
         let authority = said.map(|said| said.authority).or(before.authority);
         let before = (before.obeys, before.kept, before.runs);
