@@ -10,11 +10,13 @@ mod events;
 mod failover;
 mod form;
 mod full;
+mod gossip;
 mod leaving;
 mod openapi;
 mod random;
 mod recovery;
 mod rotation;
+mod strangers;
 mod user;
 
 use flotilla_tests::playground::Ground;

@@ -17,7 +17,7 @@ use crate::http::{self, Api};
 use crate::image;
 use crate::membership::identity::Identity;
 use crate::membership::said::Capacity;
-use crate::membership::{Links, links, newest, part, recovery};
+use crate::membership::{Links, links, newest, part, recovery, twin};
 use crate::peer::{self, Limits};
 use crate::sentence::cause;
 use crate::store::{self, Opened};
@@ -157,6 +157,7 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let newest = api.consensus.decided().sets.get(&id).copied().unwrap_or(0);
     let _ = shown.wait_for(|progress| progress.index >= newest).await;
     let stop = CancellationToken::new();
+    let twin_of = api.links.clone();
     let mut servers = serve_all(&api, &place, &stop).await?;
     // Who started fleetd may have stopped listening when it starts again by itself.
     if let Err(error) = notify_systemd::notify("READY=1") {
@@ -172,8 +173,17 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
             let _ = tokio::time::timeout(ANSWERED, answered).await;
             Ok(End::Again)
         }
+        fault = twin(twin_of) => Err(fault),
         ended = agent => Err(format!("the agent ended: {}", reason(ended))),
         Some(ended) = servers.join_next() => Err(format!("a server ended: {}", reason(ended))),
+    }
+}
+
+/// Until another machine with this host's id is found.
+async fn twin(links: Option<Arc<Links>>) -> String {
+    match links {
+        Some(links) => twin::found(links).await,
+        None => std::future::pending().await,
     }
 }
 
