@@ -3,6 +3,7 @@
 use super::Daemon;
 use crate::agent::assignments::Assignments;
 use crate::agent::cgroup::Cgroups;
+use crate::agent::clock::Clock;
 use crate::agent::context::{Context, now};
 use crate::agent::launcher::Launcher;
 use crate::agent::network::Network;
@@ -90,6 +91,7 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let context = Arc::new(Context {
         place: place.clone(),
         cgroups,
+        clock: Clock::open(&place, &facts.boot_id),
         images,
         network,
         launcher,

@@ -1,5 +1,6 @@
 //! Pure decisions: no clock, disk, socket or tokio. Time and randomness are arguments.
 
+pub mod clock;
 pub mod cluster;
 pub mod decided;
 pub mod disk;
