@@ -15,6 +15,7 @@ mod leaving;
 mod openapi;
 mod random;
 mod recovery;
+mod refusals;
 mod rotation;
 mod strangers;
 mod user;

@@ -61,7 +61,7 @@ fn a_clock_that_is_set_by_an_hour_ends_nothing_and_makes_nothing_late() {
         host.client().launch("again.container", &text).unwrap();
         let first = host.client().wait_active("again.container").state.pid;
         drop(set);
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(first.unwrap()).unwrap());
+        let pid = nix::unistd::Pid::from_raw(first.unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
         host.client().wait("again.container", "restarted", |unit| {
             unit.state.active == Active::Active && unit.state.pid != first

@@ -33,6 +33,13 @@ impl Links {
         others.get(number.checked_rem(others.len())?).copied()
     }
 
+    /// Whether so many of the voters are known to be dead that the others cannot decide.
+    pub fn most_voters_are_dead(&self) -> bool {
+        let view = self.view.borrow();
+        let lives = |id: &&MachineId| **id == self.machine || self.may_live(**id);
+        view.voters.keys().filter(lives).count() * 2 <= view.voters.len()
+    }
+
     /// False: it is known to be dead, or to have left.
     pub fn may_live(&self, machine: MachineId) -> bool {
         let seen = self.gossip.seen();

@@ -90,15 +90,21 @@ pub async fn give(
 /// Keeps this host's set the newest that there is, until fleetd ends.
 pub async fn fetch(links: Arc<Links>, consensus: Consensus, assignments: Arc<Assignments>) {
     let mut events = links.gossip.events();
+    // What a set is refused for is told once.
+    let mut said = None;
+    // After a start it is asked for at once, whatever is announced.
+    let mut asked = false;
     loop {
         let have = assignments.index();
         let wanted = announced(&links);
-        if wanted > have {
+        if wanted > have || !std::mem::replace(&mut asked, true) {
             match pull(&links, &consensus, Ask { above: have, newest: false }).await {
                 Ok(Some(set)) => assignments.offer(set),
                 Ok(None) => tokio::time::sleep(REST).await,
                 Err(error) => {
-                    tracing::debug!("fetch this host's assignment set: {error}");
+                    if said.replace(error.clone()).as_ref() != Some(&error) {
+                        tracing::warn!("fetch this host's assignment set: {error}");
+                    }
                     tokio::time::sleep(REST).await;
                 }
             }

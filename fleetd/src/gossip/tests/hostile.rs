@@ -256,10 +256,10 @@ fn a_life_that_nobody_comes_to_is_believed_of_no_host() {
     let nodes: Vec<_> = world.hosts.iter().map(|host| host.node.clone()).collect();
     for life in [u64::MAX, u64::MAX - 1, 1 << 62] {
         let liar = Node { life, ..nodes[0].clone() };
-        let lie = Member::alive(Node { life, ..nodes[2].clone() });
+        let lies = [Member::alive(Node { life, ..nodes[2].clone() })];
         for to in [1, 2] {
             give(&mut world, to, &packet(&liar, &nodes[to], Message::Gossip, &[]));
-            give(&mut world, to, &packet(&nodes[0], &nodes[to], Message::Gossip, &[lie.clone()]));
+            give(&mut world, to, &packet(&nodes[0], &nodes[to], Message::Gossip, &lies));
             let other_self = Node { life, ..nodes[to].clone() };
             give(&mut world, to, &packet(&nodes[0], &other_self, Message::Gossip, &[]));
             world.give(to, Input::Heard(vec![(Node { life, ..nodes[2].clone() }, 0)]));
