@@ -31,6 +31,7 @@ pub mod nft;
 pub mod notify;
 pub mod pool;
 pub mod proxy;
+pub mod say;
 pub mod server;
 pub mod store;
 pub mod sys;

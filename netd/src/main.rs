@@ -5,7 +5,7 @@ fn main() -> ExitCode {
     match netd::commands::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("netd: {e}");
+            netd::say::say(e);
             ExitCode::FAILURE
         }
     }

@@ -145,7 +145,7 @@ fn fill(shared: &Shared, mut maker: Maker) {
             Ok(_) => {}
             Err(failure) if state.waiting > 0 => state.failure = Some(failure),
             Err(failure) => {
-                eprintln!("netd: fill the pool: {failure}");
+                crate::say::say(format_args!("fill the pool: {failure}"));
                 let wait = shared.changed.wait_timeout_while(state, REST, |s| s.waiting == 0);
                 drop(wait);
                 continue;

@@ -56,7 +56,7 @@ pub async fn serve(listener: UnixListener, inbox: Inbox) {
                 });
             }
             Err(e) => {
-                eprintln!("netd: accept a connection: {e}");
+                crate::say::say(format_args!("accept a connection: {e}"));
                 sleep(REST).await;
             }
         }

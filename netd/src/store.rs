@@ -8,7 +8,7 @@
 //! gone with their namespaces.
 
 use crate::core::{Network, Record};
-use crate::lock;
+use crate::{lock, sys};
 use netd_api::{DnsName, EndpointId};
 use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ use std::time::Duration;
 const FILE: &str = "netd.journal";
 const LOCK: &str = "netd.lock";
 const VERSION: u32 = 1;
+/// Kept for the journal, so that endpoints can be detached when the disk is full: some hundred entries.
+const SPARE: u32 = 64 << 10;
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +58,8 @@ pub struct Saved {
     pub endpoints: BTreeMap<EndpointId, Record>,
     /// First names and the last address of each, oldest first.
     pub remembered: Vec<(DnsName, Ipv4Addr)>,
+    /// How many bytes of the file can be read.
+    length: u64,
 }
 
 /// Why a journal cannot be used.
@@ -74,6 +78,8 @@ pub struct Journal {
     file: Option<File>,
     length: u64,
     lines: usize,
+    /// What was found, as long as nothing was written: whose it is, and how much of it can be read.
+    found: Option<(Header, u64)>,
     _lock: Flock<File>,
 }
 
@@ -103,10 +109,12 @@ impl Journal {
         if saved.as_ref().is_some_and(|s| s.header.version > VERSION) {
             return Err(StoreError::Newer(path));
         }
-        Ok((Self { path, file: None, length: 0, lines: 0, _lock: lock }, saved))
+        let found = saved.as_ref().map(|saved| (saved.header.clone(), saved.length));
+        Ok((Self { path, file: None, length: 0, lines: 0, found, _lock: lock }, saved))
     }
 
-    /// Writes the whole journal anew: whole or not at all.
+    /// Writes the whole journal anew: whole or not at all. On a full disk the one that is there goes on,
+    /// where it says the same at greater length.
     pub fn rewrite<'a>(
         &mut self,
         header: &Header,
@@ -132,13 +140,34 @@ impl Journal {
                 .mode(0o600)
                 .open(&beside)?;
             file.write_all(&bytes)?;
+            // Where the file system cannot, entries are refused when the disk is full.
+            let _ = sys::file::keep_room(&file, SPARE);
             file.sync_data()?;
             std::fs::rename(&beside, &self.path)?;
-            Ok(file)
+            io::Result::Ok(file)
         };
-        let file = write().map_err(|e| self.failed("write", e))?;
+        let file = match write() {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::StorageFull && self.goes_on(header) => {
+                let _ = std::fs::remove_file(&beside);
+                return Ok(());
+            }
+            Err(e) => return Err(self.failed("write", e)),
+        };
         (self.file, self.length, self.lines) = (Some(file), bytes.len() as u64, lines);
         Ok(())
+    }
+
+    /// Whether entries can be appended to what is there.
+    fn goes_on(&mut self, header: &Header) -> bool {
+        if let Some((_, length)) = self.found.take_if(|(of, _)| of == header) {
+            (self.file, self.length) = (open_at(&self.path, length).ok(), length);
+            let shown = self.path.display();
+            crate::say::say(format_args!(
+                "write {shown}: the disk is full; the one that is there goes on"
+            ));
+        }
+        self.file.is_some()
     }
 
     /// Appends entries in one write: all of them or, after an error, none.
@@ -182,6 +211,17 @@ impl Journal {
     }
 }
 
+/// To write behind what can be read of it.
+fn open_at(path: &Path, length: u64) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    // It would give the spare back as well.
+    if file.metadata()?.len() > length {
+        file.set_len(length)?;
+    }
+    io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
+    Ok(file)
+}
+
 /// The boot that this is (random(4)).
 pub fn boot_id() -> Result<String, StoreError> {
     let path = Path::new("/proc/sys/kernel/random/boot_id");
@@ -200,9 +240,13 @@ fn line(value: &impl Serialize) -> Vec<u8> {
 /// Reads up to the first line that is not whole.
 fn parse(bytes: &[u8]) -> Option<Saved> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n').take_while(|l| l.ends_with(b"\n"));
-    let header: Header = serde_json::from_slice(lines.next()?).ok()?;
-    let mut saved = Saved { header, endpoints: BTreeMap::new(), remembered: Vec::new() };
-    for entry in lines.map_while(|l| serde_json::from_slice(l).ok()) {
+    let first = lines.next()?;
+    let header: Header = serde_json::from_slice(first).ok()?;
+    let (endpoints, length) = (BTreeMap::new(), first.len() as u64);
+    let mut saved = Saved { header, endpoints, remembered: Vec::new(), length };
+    let whole = |line: &[u8]| Some((serde_json::from_slice(line).ok()?, line.len() as u64));
+    for (entry, length) in lines.map_while(whole) {
+        saved.length += length;
         match entry {
             Entry::Attach(record) => {
                 if let Some(name) = record.spec.names.first() {

@@ -103,3 +103,21 @@ fn garbage_is_no_journal() {
     assert_eq!(parse(b"\0\0\0\0\n"), None);
     assert_eq!(parse(b"{}\n"), None);
 }
+
+#[test]
+fn what_is_found_goes_on_behind_what_can_be_read_of_it() {
+    let dir = Dir::new("goes-on");
+    let (mut journal, _) = Journal::open(&dir.0, Duration::ZERO).unwrap();
+    journal.rewrite(&header(), [&record("a")], []).unwrap();
+    let path = journal.path.clone();
+    drop(journal);
+    let torn = [std::fs::read(&path).unwrap(), b"{\"attach\":".to_vec()].concat();
+    std::fs::write(&path, torn).unwrap();
+    let (mut journal, _) = Journal::open(&dir.0, Duration::ZERO).unwrap();
+    let other = Header { boot_id: "another".to_owned(), ..header() };
+    assert!(!journal.goes_on(&other), "it is of another boot");
+    assert!(journal.goes_on(&header()));
+    journal.append(&[Entry::Attach(record("b"))]).unwrap();
+    drop(journal);
+    assert_eq!(read(&dir).unwrap().endpoints.len(), 2);
+}

@@ -9,13 +9,17 @@ mod bodies;
 mod events;
 mod failover;
 mod form;
+mod full;
+mod gossip;
 mod leaving;
 mod openapi;
 mod plan;
 mod random;
 mod rebalance;
 mod recovery;
+mod refusals;
 mod rotation;
+mod strangers;
 mod user;
 
 use flotilla_tests::playground::Ground;

@@ -7,6 +7,7 @@
 mod admin;
 mod bad_input;
 mod client;
+mod clock;
 mod faults;
 mod health;
 mod host;

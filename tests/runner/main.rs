@@ -109,6 +109,24 @@ fn a_cgroup_left_behind_is_named() {
 }
 
 #[test]
+fn a_cgroup_that_another_run_makes_meanwhile_is_not_taken_for_one_left_behind() {
+    require!(need::root());
+    let root = require!(need::cgroup2());
+    let cgroup = root.join(format!("runner-test-other-{}", std::process::id()));
+    let leaf = cgroup.join("h1/leaf");
+    // Not below the runner that is tested.
+    let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+    let (pid, path) = (other.id(), leaf.display());
+    let record = record_of(&format!("mkdir -p {path}; echo {pid} > {path}/cgroup.procs"), 10);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    for folder in [leaf.as_path(), leaf.parent().unwrap(), &cgroup] {
+        std::fs::remove_dir(folder).unwrap();
+    }
+    assert_eq!(record["outcome"], "passed", "{record}");
+}
+
+#[test]
 fn what_is_left_for_a_moment_only_is_no_fault() {
     let record = record_of("(sleep 0.3) & disown; exit 0", 10);
     assert_eq!(record["outcome"], "passed");

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::{Scratch, need, programs};
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use serde_json::Value;
 use std::cell::Cell;
@@ -44,6 +44,8 @@ pub fn can_cut() -> Result<(), String> {
 pub struct Ground {
     name: String,
     hosts: Mutex<BTreeMap<String, String>>,
+    /// Disks that [`Self::give_small_disk`] mounted.
+    disks: Mutex<Vec<PathBuf>>,
 }
 
 impl Ground {
@@ -136,7 +138,7 @@ impl Ground {
     pub fn named(suffix: &str) -> Self {
         own_var_lib();
         let name = format!("t{}{suffix}", std::process::id());
-        Self { name, hosts: Mutex::default() }
+        Self { name, hosts: Mutex::default(), disks: Mutex::default() }
     }
 
     pub fn run_dir(&self) -> PathBuf {
@@ -207,6 +209,22 @@ impl Ground {
     pub fn machine_of(&self, host: &str) -> String {
         let fleet: Value = serde_json::from_str(&self.ctl(host, &["--json", "fleet"])).unwrap();
         fleet["machine"].as_str().unwrap().to_owned()
+    }
+
+    /// Boots the host with what it has on a disk of its own of that size (`64m`). Gives where that is.
+    pub fn give_small_disk(&self, host: &str, size: &str) -> PathBuf {
+        self.play(&["kill", host]);
+        let (disk, was) = (self.state_dir().join(host), self.state_dir().join("was"));
+        std::fs::rename(&disk, &was).unwrap();
+        std::fs::create_dir(&disk).unwrap();
+        let size = format!("size={size},mode=0700");
+        mount(Some("tmpfs"), &disk, Some("tmpfs"), MsFlags::empty(), Some(size.as_str())).unwrap();
+        self.disks.lock().unwrap().push(disk.clone());
+        let copy = ["-a", &format!("{}/.", was.display()), disk.to_str().unwrap()];
+        said(&copy, &Command::new("cp").args(copy).output().unwrap());
+        std::fs::remove_dir_all(was).unwrap();
+        self.play(&["start", host]);
+        disk
     }
 
     /// A host's row of `list`.
@@ -280,6 +298,10 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
+        for disk in self.disks.lock().unwrap().iter() {
+            // Its host has it until it ends.
+            umount2(disk, MntFlags::MNT_DETACH).unwrap();
+        }
         let output = self.command(&["down"]).output().unwrap();
         if !std::thread::panicking() {
             said(&["down"], &output);

@@ -2,6 +2,7 @@
 
 use crate::UserRole;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where hosts reach each other, TCP and UDP, unless told otherwise.
 pub const FLEET_PORT: u16 = 7400;
@@ -30,6 +31,9 @@ pub struct Fleet {
     /// What root of a host that is no voter may; none: this host is a fleet of its own.
     #[serde(default)]
     pub hosts_may: Option<UserRole>,
+    /// What this host has refused of gossip since its fleetd began, by the reason in words.
+    #[serde(default)]
+    pub dropped: BTreeMap<String, u64>,
 }
 
 /// What is to change about the fleet: `PATCH /v1/fleet`. What is missing stays.

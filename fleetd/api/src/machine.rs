@@ -14,6 +14,9 @@ pub struct Machine {
     /// What units cannot ask of this host, in words.
     #[serde(default)]
     pub lacks: Vec<String>,
+    /// Its disk is full: it takes no new units, and as a voter decides nothing that needs space.
+    #[serde(default)]
+    pub disk_full: bool,
     /// It takes no new units.
     #[serde(default)]
     pub cordoned: bool,

@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     AssignmentSet,
+    /// Which set of a host is the newest.
+    SetDigest,
 }
 
 impl Purpose {
     fn prefix(self) -> &'static str {
         match self {
             Self::AssignmentSet => "flotilla assignment set 1\n",
+            Self::SetDigest => "flotilla set digest 1\n",
         }
     }
 

@@ -1,6 +1,7 @@
 //! What every task of the agent shares.
 
 use super::cgroup::Cgroups;
+use super::clock::Clock;
 use super::launcher::Launcher;
 use super::message::{Message, What};
 use super::network::Network;
@@ -16,6 +17,8 @@ use tokio::sync::{Semaphore, mpsc};
 pub struct Context {
     pub place: Place,
     pub cgroups: Cgroups,
+    /// What units are timed by.
+    pub clock: Clock,
     pub images: Store,
     pub network: Network,
     pub launcher: Launcher,
@@ -48,7 +51,7 @@ impl Context {
     }
 }
 
-/// Microseconds since the epoch.
+/// Microseconds since the epoch, by the clock of the wall: it may be set at any time.
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)

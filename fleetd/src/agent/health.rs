@@ -1,6 +1,6 @@
 //! Runs a unit's health check inside its container, again and again.
 
-use super::context::{Context, now};
+use super::context::Context;
 use super::message::What;
 use super::supervisor::{Program, Supervisor};
 use crate::core::run::RunRecord;
@@ -20,7 +20,7 @@ pub async fn check(context: Arc<Context>, record: RunRecord, check: HealthCheck)
 /// One check, and the word about it. What takes too long is killed.
 async fn once(context: &Context, record: &RunRecord, check: &HealthCheck) {
     let tell = |passed| {
-        context.tell(&record.unit, &record.run, What::Health { passed, at: now() });
+        context.tell(&record.unit, &record.run, What::Health { passed, at: context.clock.now() });
     };
     let mut start = Box::pin(start(context, record, check));
     let mut begun = false;

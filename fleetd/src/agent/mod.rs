@@ -20,6 +20,7 @@ pub mod assignments;
 pub mod board;
 pub mod cgroup;
 pub mod clear;
+pub mod clock;
 pub mod context;
 pub mod down;
 pub mod health;
@@ -46,7 +47,7 @@ use crate::core::run::RunId;
 use crate::core::unit::container::ContainerUnit;
 use assignments::Assignments;
 use board::Board;
-use context::{Context, now};
+use context::Context;
 use fleetd_api::{DesiredState, EventKind};
 use message::{Message, What};
 use std::collections::{BTreeMap, BTreeSet};
@@ -272,7 +273,7 @@ impl Agent {
         };
         let seen = unit.run.as_ref().map_or(Seen::Nothing, |run| run.seen.clone());
         let mut life = unit.life.clone();
-        let now = now();
+        let now = self.context.clock.now();
         let step = life.step(&unit.want(&entry), &seen, now);
         // A host that has just come back asks first: the unit may have begun elsewhere meanwhile.
         unit.held = matches!(step.action, Some(Action::Start { .. })) && !*self.confirmed.borrow();
@@ -300,7 +301,7 @@ impl Agent {
     /// Shows how the unit is.
     fn post(&mut self, name: &str, entry: &Entry) {
         let Some(unit) = self.units.get(name) else { return };
-        let posted = unit.posted(entry, &self.machine);
+        let posted = unit.posted(entry, &self.machine, &self.context.clock);
         let state = Box::new(posted.state.clone());
         if self.board.post(name, posted) {
             self.context.event(name, EventKind::State { state });
@@ -362,7 +363,8 @@ impl Agent {
         run.tasks.push(Task::spawn(async move {
             let place = &context.place;
             let boot = &context.host.boot_id;
-            let (exit, at) = adopt::ended(place, &context.cgroups, boot, &record.run).await;
+            let ended = adopt::ended(place, &context.cgroups, boot, &record.run).await;
+            let (exit, at) = (ended.0, context.clock.of_wall(ended.1));
             context.tell(&record.unit, &record.run, What::Ended { exit, at });
         }));
     }

@@ -3,6 +3,7 @@
 use super::Progress;
 use super::context::Context;
 use crate::core::cluster::{Facts, Observed, Seen};
+use crate::core::disk::Disk;
 use crate::core::machine_id::MachineId;
 use crate::core::schedule::Resources;
 use std::sync::Arc;
@@ -20,19 +21,25 @@ pub fn of_itself(
     context: &Context,
     id: MachineId,
     mut progress: watch::Receiver<Progress>,
+    mut disks: watch::Receiver<Disk>,
 ) -> watch::Receiver<Arc<Observed>> {
     let facts = offers(context);
-    let see = move |progress: &Progress| {
+    let see = move |progress: &Progress, disk: &Disk| {
         let Progress { index, kept, runs } = progress.clone();
-        let facts = Some(facts.clone());
+        let facts = Some(Facts { disk: *disk, ..facts.clone() });
         let (alive, lost, authority) = (true, false, None);
         let seen = Seen { alive, lost, facts, obeys: index, kept, runs, authority };
         Arc::new(Observed { machines: [(id, seen)].into() })
     };
-    let (show, observed) = watch::channel(see(&progress.borrow_and_update()));
+    let (show, observed) =
+        watch::channel(see(&progress.borrow_and_update(), &disks.borrow_and_update()));
     tokio::spawn(async move {
-        while progress.changed().await.is_ok() {
-            let seen = see(&progress.borrow_and_update());
+        loop {
+            tokio::select! {
+                changed = progress.changed() => if changed.is_err() { return },
+                changed = disks.changed() => if changed.is_err() { return },
+            }
+            let seen = see(&progress.borrow_and_update(), &disks.borrow_and_update());
             show.send_replace(seen);
         }
     });

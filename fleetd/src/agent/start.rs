@@ -64,7 +64,7 @@ async fn begin(
                 tracing::warn!("{error}");
             }
             let ready = plan.unit.service.kind != ServiceType::Notify;
-            Ok(Running { record, pid, since: now(), ready })
+            Ok(Running { record, pid, since: context.clock.now(), ready })
         }
         Err(fault) => {
             clear::undo(context, &record).await;

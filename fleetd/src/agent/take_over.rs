@@ -70,7 +70,8 @@ impl Agent {
                 run.pid = Some(state.pid);
                 run.seen = Seen::Running {
                     order: record.order,
-                    since: state.started,
+                    // As it was first seen, where that was written down.
+                    since: unit.life.ran_from.unwrap_or(context.clock.of_wall(state.started)),
                     ready: state.ready,
                     asked: false,
                 };
@@ -87,6 +88,7 @@ impl Agent {
                     Ok(ended) => ended,
                     Err(_) => (adopt::lost(), now()),
                 };
+                let at = context.clock.of_wall(at);
                 run.seen = Seen::Ended { exit, at };
                 run.record = Some(Arc::new(record));
                 unit.run = Some(run);

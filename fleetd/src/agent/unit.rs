@@ -1,6 +1,7 @@
 //! One unit as the agent has it: its life, its run, and what of both is told.
 
 use super::board::Posted;
+use super::clock::Clock;
 use super::message::{Running, What};
 use super::task::Task;
 use crate::core::decided::{AssignmentSet, Entry};
@@ -161,7 +162,7 @@ impl Unit {
     }
 
     /// What HTTP clients see.
-    pub fn posted(&self, entry: &Entry, machine: &str) -> Posted {
+    pub fn posted(&self, entry: &Entry, machine: &str, clock: &Clock) -> Posted {
         let (active, sub) = status::systemd(self.life.phase);
         let run = self.run.as_ref();
         let record = run.and_then(|run| run.record.as_deref());
@@ -178,7 +179,7 @@ impl Unit {
             ports: self.loaded().map_or_else(Vec::new, |unit| {
                 unit.ports.iter().map(crate::core::unit::port_text).collect()
             }),
-            since: (self.life.since > 0).then_some(self.life.since),
+            since: (self.life.since > 0).then(|| clock.shown(self.life.since)),
             health: run.filter(|_| running).and_then(|run| run.health).map(|health| health.health),
             restarts: self.life.restarts,
             last_exit: self.life.last_exit.clone(),

@@ -3,6 +3,7 @@
 use super::Daemon;
 use crate::agent::assignments::Assignments;
 use crate::agent::cgroup::Cgroups;
+use crate::agent::clock::Clock;
 use crate::agent::context::{Context, now};
 use crate::agent::launcher::Launcher;
 use crate::agent::network::Network;
@@ -17,7 +18,7 @@ use crate::http::{self, Api};
 use crate::image;
 use crate::membership::identity::Identity;
 use crate::membership::said::Capacity;
-use crate::membership::{Links, links, newest, part, recovery};
+use crate::membership::{Links, links, newest, part, recovery, twin};
 use crate::peer::{self, Limits};
 use crate::sentence::cause;
 use crate::store::{self, Opened};
@@ -90,6 +91,7 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let context = Arc::new(Context {
         place: place.clone(),
         cgroups,
+        clock: Clock::open(&place, &facts.boot_id),
         images,
         network,
         launcher,
@@ -133,7 +135,8 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
         }
         None => {
             tokio::spawn(confirms(None));
-            (None, sight::of_itself(&context, id, handle.progress.clone()))
+            let progress = handle.progress.clone();
+            (None, sight::of_itself(&context, id, progress, consensus.disks()))
         }
     };
     let (settle, settled) = watch::channel(Settled::default());
@@ -156,6 +159,7 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let newest = api.consensus.decided().sets.get(&id).copied().unwrap_or(0);
     let _ = shown.wait_for(|progress| progress.index >= newest).await;
     let stop = CancellationToken::new();
+    let twin_of = api.links.clone();
     let mut servers = serve_all(&api, &place, &stop).await?;
     // Who started fleetd may have stopped listening when it starts again by itself.
     if let Err(error) = notify_systemd::notify("READY=1") {
@@ -171,8 +175,17 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
             let _ = tokio::time::timeout(ANSWERED, answered).await;
             Ok(End::Again)
         }
+        fault = twin(twin_of) => Err(fault),
         ended = agent => Err(format!("the agent ended: {}", reason(ended))),
         Some(ended) = servers.join_next() => Err(format!("a server ended: {}", reason(ended))),
+    }
+}
+
+/// Until another machine with this host's id is found.
+async fn twin(links: Option<Arc<Links>>) -> String {
+    match links {
+        Some(links) => twin::found(links).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -281,6 +294,7 @@ fn machine(context: &Context, id: String) -> Machine {
         metadata: BTreeMap::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lacks: missing.map(|name| format!("cgroup2 has no {name} controller")).collect(),
+        disk_full: false,
         cordoned: false,
         draining: false,
         status: Status::Alive,

@@ -82,7 +82,9 @@ pub fn main() -> ExitCode {
     // What openraft warns of is its daily work; what of it matters, consensus/ says.
     let targets =
         Targets::new().with_default(LevelFilter::INFO).with_target("openraft", LevelFilter::ERROR);
+    // A line that cannot be written is lost: told of on the same full disk, it would end who says it.
     let lines = tracing_subscriber::fmt::layer()
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(false);

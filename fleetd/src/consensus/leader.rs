@@ -64,6 +64,12 @@ pub async fn lead(
                 }
             }
             Ok(_) | Err(Error::Refused(Refusal::Newer { .. }) | Error::NotLeader(_)) => {}
+            // Said once, where the disk was found to be full.
+            Err(Error::Full(_)) => {
+                let unplaced = Arc::default();
+                settled.send_replace(Settled { index: decided.index, unplaced });
+                tokio::time::sleep(REST).await;
+            }
             Err(Error::Ending) => return,
             Err(error) => {
                 tracing::warn!("place units: {error}");

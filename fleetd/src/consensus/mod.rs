@@ -4,15 +4,18 @@
 //! counts, and then changes [`Decided`]. A fleet of one is a group of one. When the disk fails the
 //! group on this host ends and is started again from what is on disk; nothing that was answered is
 //! lost, and what was published does not go back. What is decided is also the work of its
-//! [`leader`]; [`news`] is what clients hear of it.
+//! [`leader`]; [`news`] is what clients hear of it, [`full`] what becomes of it where disks are full.
 
+pub mod full;
 pub mod leader;
 pub mod news;
 pub mod raft;
 pub mod voters;
 
 use crate::core::decided::{self, Command, Decided, Outcome, Refusal};
+use crate::core::disk::Disk;
 use crate::core::machine_id::MachineId;
+use crate::store::space::Space;
 use crate::store::{self, Opened, Store};
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{Raft, RaftMetrics};
@@ -30,6 +33,9 @@ pub struct Consensus {
     id: MachineId,
     group: watch::Receiver<State>,
     decided: watch::Receiver<Arc<Decided>>,
+    disk: watch::Receiver<Disk>,
+    /// Whether most of the voters have used up their reserves: by [`full`].
+    others: Arc<watch::Sender<bool>>,
 }
 
 /// How this host is in the group.
@@ -67,6 +73,11 @@ pub enum Error {
     #[error("{0}")]
     Store(store::Error),
     /// With the one that does, as far as is known.
+    /// Who has to write it down could not.
+    #[error(
+        "decide: {0} full: only what ends or removes something is decided until there is space again"
+    )]
+    Full(&'static str),
     #[error("decide: this fleetd does not lead the fleet")]
     NotLeader(Option<MachineId>),
     #[error("decide: most of the voters do not answer; it may have been decided all the same")]
@@ -77,6 +88,8 @@ pub enum Error {
 
 /// Until a group that failed is started again; then as long after each attempt.
 const REST: Duration = Duration::from_secs(1);
+/// Longer than the others wait before they elect another leader, twice.
+const MAKES_WAY: Duration = Duration::from_secs(4);
 /// A decision takes no longer where most of the voters are there.
 const DECIDED: Duration = Duration::from_secs(10);
 /// A leader that has not heard of most of the voters for so long may be none any more.
@@ -98,19 +111,25 @@ impl Consensus {
         wire: W,
         form: Form,
     ) -> Result<(Self, Opened), String> {
-        let (store, opened) = Store::open(path, new_machine_id).map_err(|e| e.to_string())?;
+        let space = Space::of(path);
+        let (store, opened) = open(path, new_machine_id, &space).await?;
         let id: MachineId = opened.machine_id.parse()?;
         let (publish, decided) = watch::channel(Arc::new(store.decided.clone()));
         let (show, group) = watch::channel(State::Starts);
-        let host = Host { path: path.to_owned(), id, publish, show, wire, form };
+        let disk = space.subscribe();
+        tokio::spawn(space.clone().look_after());
+        let host = Host { path: path.to_owned(), id, publish, show, wire, form, space };
         let node = host.start(store).await?;
         host.show.send_replace(State::Runs(node.clone()));
         tokio::spawn(keep(host, node));
-        Ok((Self { id, group, decided }, opened))
+        Ok((Self { id, group, decided, disk, others: Arc::default() }, opened))
     }
 
     /// Proposes a command. When this returns it is on disk and visible in [`Self::decided`].
     pub async fn propose(&self, command: Command) -> Result<Decision, Error> {
+        if command.grows() && self.leads() {
+            self.has_room()?;
+        }
         let state = self.group.borrow().clone();
         let node = match state {
             State::Runs(node) => node,
@@ -134,6 +153,26 @@ impl Consensus {
             Some(Err(refusal)) => Err(Error::Refused(refusal)),
             None => Err(Error::Ending),
         }
+    }
+
+    fn has_room(&self) -> Result<(), Error> {
+        match () {
+            () if self.disk() == Disk::ReserveUsed => {
+                Err(Error::Full("the disk of the host that leads is"))
+            }
+            () if *self.others.borrow() => Err(Error::Full("the disks of most voters are")),
+            () => Ok(()),
+        }
+    }
+
+    /// How full the disk below the database is.
+    pub fn disk(&self) -> Disk {
+        *self.disk.borrow()
+    }
+
+    /// Tells whenever that changes.
+    pub fn disks(&self) -> watch::Receiver<Disk> {
+        self.disk.clone()
     }
 
     async fn why_failed(&self, node: &Node) -> Error {
@@ -290,6 +329,24 @@ struct Host<W> {
     show: watch::Sender<State>,
     wire: W,
     form: Form,
+    space: Space,
+}
+
+/// A disk that is full is waited for: an end would only bring the next start.
+async fn open(path: &Path, new_machine_id: &str, space: &Space) -> Result<(Store, Opened), String> {
+    let mut waits = false;
+    loop {
+        match Store::open(path, new_machine_id) {
+            Ok(opened) => return Ok(opened),
+            Err(error) if error.no_space() => {
+                if !space.give_up_reserve() && !std::mem::replace(&mut waits, true) {
+                    tracing::warn!("{error}; what runs goes on, and fleetd waits for space");
+                }
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        tokio::time::sleep(REST).await;
+    }
 }
 
 impl<W: Wire> Host<W> {
@@ -314,17 +371,29 @@ impl<W: Wire> Host<W> {
 }
 
 async fn keep<W: Wire>(host: Host<W>, mut node: Node) {
+    // A disk that stays full is told of once.
+    let mut said = None;
     loop {
         let reason = tokio::select! {
             reason = node.failed() => reason,
             () = host.show.closed() => return end(node).await,
         };
-        tracing::warn!("decide: {reason}; it is tried again");
-        host.show.send_replace(State::Failed(node.error(&host.path)));
+        if said.as_ref() != Some(&reason) {
+            tracing::warn!("decide: {reason}; it is tried again");
+        }
+        said = Some(reason);
+        let error = node.error(&host.path);
+        host.show.send_replace(State::Failed(error.clone()));
         end(node).await;
+        if error.no_space() {
+            host.space.give_up_reserve();
+        }
+        // A leader that comes back at once leads on: the others are to have elected one of them.
+        let makes_way = error.no_space() && host.form == Form::Member;
+        let mut rest = if makes_way { MAKES_WAY } else { REST };
         node = loop {
             tokio::select! {
-                () = tokio::time::sleep(REST) => {}
+                () = tokio::time::sleep(std::mem::replace(&mut rest, REST)) => {}
                 () = host.show.closed() => return,
             }
             match host.again().await {
@@ -332,7 +401,7 @@ async fn keep<W: Wire>(host: Host<W>, mut node: Node) {
                 Err(error) => tracing::warn!("{error}"),
             }
         };
-        tracing::info!("decide: the disk can be written again");
+        tracing::debug!("decide: the group of this host runs again");
         host.show.send_replace(State::Runs(node.clone()));
     }
 }

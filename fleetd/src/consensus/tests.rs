@@ -101,44 +101,91 @@ fn small_disk(size: &str) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", disk.into_raw_fd()))
 }
 
+/// Fills a disk to the last byte.
+fn fill(filler: &Path) {
+    let mut file = std::fs::File::create(filler).unwrap();
+    while file.write_all(&[0; 1 << 12]).is_ok() {}
+}
+
+/// Submits units until the disk is full. Gives those that were acknowledged, and the refusal.
+async fn submit_until_full(consensus: &Consensus) -> (Vec<String>, Error) {
+    let mut answered = Vec::new();
+    loop {
+        let unit = format!("u{}.container", answered.len());
+        match consensus.propose(submit(&unit, &"x".repeat(60_000))).await {
+            Ok(_) => answered.push(unit),
+            Err(error) => return (answered, error),
+        }
+    }
+}
+
 #[test]
-fn after_a_full_disk_decisions_are_taken_again() {
+fn on_a_full_disk_units_still_end_and_with_room_everything_goes_on() {
     if !rustix::process::geteuid().is_root() {
         println!("SKIPPED: needs root");
         return;
     }
-    let disk = small_disk("8m");
+    let disk = small_disk("48m");
     let path = disk.join("fleetd.redb");
     let published = block_on(async {
         let (consensus, _) = Consensus::start(&path, MACHINE).await.unwrap();
-        consensus.propose(submit("before.container", "x")).await.unwrap();
+        assert_eq!(consensus.disk(), Disk::Room);
+        for unit in ["before.container", "ends.container"] {
+            consensus.propose(submit(unit, "x")).await.unwrap();
+        }
         let filler = disk.join("filler");
-        let mut file = std::fs::File::create(&filler).unwrap();
-        while file.write_all(&[0; 1 << 16]).is_ok() {}
-        drop(file);
-        let mut answered = Vec::new();
-        let error = loop {
-            let unit = format!("u{}.container", answered.len());
-            match consensus.propose(submit(&unit, &"x".repeat(60_000))).await {
-                Ok(_) => answered.push(unit),
-                Err(error) => break error,
-            }
-        };
+        fill(&filler);
+        let (answered, error) = submit_until_full(&consensus).await;
         assert!(matches!(&error, Error::Store(e) if e.no_space()), "{error}");
-        // It stays so while it is full, and says why each time.
-        let error = consensus.propose(submit("still.container", "x")).await.unwrap_err();
-        assert!(matches!(&error, Error::Store(e) if e.no_space()), "{error}");
-        std::fs::remove_file(&filler).unwrap();
         let mut group = consensus.group.clone();
         group.wait_for(|state| matches!(state, State::Runs(_))).await.unwrap();
+        // What was given up does not end in other files.
+        fill(&disk.join("filler 2"));
+        let error = consensus.propose(submit("still.container", "x")).await.unwrap_err();
+        assert!(matches!(error, Error::Full(_)), "{error}");
+        assert_eq!(consensus.disk(), Disk::ReserveUsed);
+        let destroy = unit::Command::Destroy { unit: "ends.container".to_owned() };
+        consensus.propose(destroy.into()).await.unwrap();
+        for _ in 0..300 {
+            for desired in [DesiredState::Loaded, DesiredState::Launched] {
+                let unit = "before.container".to_owned();
+                consensus.propose(unit::Command::Desire { unit, desired }.into()).await.unwrap();
+            }
+        }
+        for filler in ["filler", "filler 2"] {
+            std::fs::remove_file(disk.join(filler)).unwrap();
+        }
+        let mut disks = consensus.disks();
+        disks.wait_for(|disk| *disk == Disk::Room).await.unwrap();
         consensus.propose(submit("after.container", "x")).await.unwrap();
         let decided = consensus.decided();
-        answered.push("before.container".to_owned());
+        assert!(decided.units["ends.container"].destroyed);
         assert!(answered.iter().all(|unit| decided.units.contains_key(unit)));
         decided
     });
     let after = block_on(async { start_again(&path).await.decided() });
     assert!(after == published, "what is there is not what was answered");
+}
+
+#[test]
+fn a_start_on_a_full_disk_takes_of_the_reserve() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: needs root");
+        return;
+    }
+    let disk = small_disk("48m");
+    let path = disk.join("fleetd.redb");
+    block_on(async {
+        let (consensus, _) = Consensus::start(&path, MACHINE).await.unwrap();
+        submit_until_full(&consensus).await
+    });
+    fill(&disk.join("filler"));
+    block_on(async {
+        let consensus = start_again(&path).await;
+        assert_eq!(consensus.disk(), Disk::ReserveUsed);
+        let destroy = unit::Command::Destroy { unit: "u0.container".to_owned() };
+        consensus.propose(destroy.into()).await.unwrap();
+    });
 }
 
 /// As a recovery does while no fleetd runs.

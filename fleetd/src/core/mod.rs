@@ -1,7 +1,9 @@
 //! Pure decisions: no clock, disk, socket or tokio. Time and randomness are arguments.
 
+pub mod clock;
 pub mod cluster;
 pub mod decided;
+pub mod disk;
 pub mod environment;
 pub mod gossip;
 pub mod health;

@@ -350,6 +350,29 @@ fn a_notify_unit_that_stays_silent_is_stopped_and_failed() {
 }
 
 #[test]
+fn a_clock_that_jumps_an_hour_makes_no_start_late_and_no_restart_early() {
+    use crate::core::clock::Steady;
+    const HOUR: u64 = 3_600_000_000;
+    let steady = Steady::begin(1_000 * HOUR, 0);
+    let service = service(ServiceType::Notify, Restart::Always);
+    let want = launched(&service);
+    let mut life = Life::default();
+    life.step(&want, &Seen::Nothing, steady.now(0));
+    let since = steady.now(1_000);
+    let seen = Seen::Running { order: 1, since, ready: false, asked: false };
+    // Half of TimeoutStartSec= has passed; the wall's clock says an hour.
+    let step = life.step(&want, &seen, steady.now(45_000_000));
+    assert_eq!((step.action, life.phase), (None, Phase::Starting));
+    assert_eq!(step.wake, Some(since + 90_000_000));
+    // It ends, as its supervisor dates by that clock, after it has lasted for a second.
+    let at = steady.of_wall(1_001 * HOUR, 1_001 * HOUR, 46_000_000);
+    let Seen::Ended { exit, .. } = exited(1) else { unreachable!() };
+    life.step(&want, &Seen::Ended { exit, at }, steady.now(46_000_000));
+    let wake = life.step(&want, &Seen::Nothing, steady.now(46_000_000)).wake;
+    assert_eq!(wake, Some(steady.now(46_100_000)));
+}
+
+#[test]
 fn a_notify_unit_that_ends_before_it_is_ready_has_failed() {
     let service = service(ServiceType::Notify, Restart::No);
     let mut life = Life::default();

@@ -176,6 +176,7 @@ impl<C: Connect> Driver<C> {
             Command::Listeners(hosts) => self.give(Input::Listeners(hosts)),
             Command::Heard(heard) => self.give(Input::Heard(heard)),
             Command::Keys { generation, secrets } => self.sealing.set(generation, &secrets),
+            Command::Signers(keys) => self.give(Input::Signers(keys)),
             Command::Dropped(to) => {
                 let _ = to.send(self.gossip.dropped().plus(&self.dropped));
             }
@@ -244,6 +245,7 @@ impl<C: Connect> Driver<C> {
             own: self.gossip.own().clone(),
             members: self.gossip.present(),
             records: self.gossip.records(),
+            peer: Some(node.host),
         };
         self.streams.spawn(async move {
             let exchange = async {

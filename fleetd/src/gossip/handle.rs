@@ -34,6 +34,7 @@ pub(super) enum Command {
     Listeners(Vec<MachineId>),
     Heard(Vec<(Node, u16)>),
     Keys { generation: u64, secrets: Vec<Secret> },
+    Signers(Vec<String>),
     Dropped(oneshot::Sender<Dropped>),
     Leave(oneshot::Sender<()>),
 }
@@ -79,6 +80,11 @@ impl Handle {
     /// Other keys: the first one seals, all open. And the generation that this host knows of.
     pub async fn set_keys(&self, generation: u64, secrets: Vec<Secret>) {
         self.command(Command::Keys { generation, secrets }).await;
+    }
+
+    /// Whose signatures make the digest of a set one: 64 hex digits each. Before it is said all are taken.
+    pub async fn set_signers(&self, keys: impl Iterator<Item = &str>) {
+        self.command(Command::Signers(keys.map(str::to_owned).collect())).await;
     }
 
     /// Tells the others that this host leaves on purpose, and ends.
@@ -138,6 +144,7 @@ impl Handle {
             own: seen.own.clone(),
             members: seen.present.clone(),
             records: Arc::clone(&self.records),
+            peer: None,
         }
     }
 

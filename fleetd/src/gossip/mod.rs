@@ -26,5 +26,10 @@ pub trait Connect: Send + Sync + 'static {
     fn connect(&self, to: &Node) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
+/// Asks whoever is reached as a host who it is, and in which life.
+pub async fn ask_who<C: Connect>(connect: &C, of: &Node) -> io::Result<Node> {
+    stream::ask_who(&mut connect.connect(of).await?).await
+}
+
 #[cfg(test)]
 mod tests;

@@ -116,7 +116,7 @@ mod tests {
     fn knowledge() -> Knowledge {
         let own = Node::new(MachineId(1), 1, "10.0.0.1:7400".parse().unwrap());
         let gossip = Gossip::new(own.clone(), 1, Parameters::default(), [1; 32]);
-        Knowledge { own, members: gossip.present(), records: gossip.records() }
+        Knowledge { own, members: gossip.present(), records: gossip.records(), peer: None }
     }
 
     #[tokio::test]

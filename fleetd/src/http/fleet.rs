@@ -5,6 +5,7 @@ use super::users::{api_role, pki_role};
 use super::{Api, Shared, applied};
 use crate::core::decided::fleet::Command;
 use crate::core::decided::{self, GENERATION};
+use crate::core::gossip::Dropped;
 use crate::membership::identity::address;
 use crate::membership::{found, join, now};
 use crate::pki::record::Record;
@@ -15,13 +16,19 @@ use axum::extract::{Path, State};
 use fleetd_api::{
     ChangeFleet, CreateToken, Fleet, Init, Join, NewToken, Problem, ProblemKind, Token,
 };
+use std::collections::BTreeMap;
 
 /// Of a token that says nothing else, and the most: seconds.
 const VALID_FOR: u64 = 3600;
 const VALID_MOST: u64 = 30 * 24 * 3600;
 
 pub(super) async fn show(State(api): Shared) -> Json<Fleet> {
-    Json(fleet(&api))
+    let dropped = match &api.links {
+        Some(links) => links.gossip.dropped().await.unwrap_or_default(),
+        None => Dropped::default(),
+    };
+    let dropped = dropped.iter().map(|(reason, count)| (reason.words().to_owned(), count));
+    Json(Fleet { dropped: dropped.collect(), ..fleet(&api) })
 }
 
 fn fleet(api: &Api) -> Fleet {
@@ -41,6 +48,7 @@ fn fleet(api: &Api) -> Fleet {
         generation: index / GENERATION,
         index,
         hosts_may: Some(api_role(view.hosts_may)),
+        dropped: BTreeMap::new(),
     }
 }
 

@@ -49,6 +49,12 @@ pub(super) async fn by_leader(
             false => links.leader(&api.consensus).or_else(|| links.any_voter(asked)),
         };
         let copy = copy(&request, &body);
+        if !api.consensus.leads()
+            && links.leader(&api.consensus).is_none()
+            && links.most_voters_are_dead()
+        {
+            return without_most_voters(&api, links, copy, next).await;
+        }
         let answer = match to {
             None if api.consensus.leads() => Ok(next.clone().run(copy).await),
             None => Err("no host is known to lead the fleet".to_owned()),
@@ -71,6 +77,27 @@ pub(super) async fn by_leader(
         asked += 1;
         tokio::time::sleep(REST).await;
     }
+}
+
+/// Nobody will lead until voters are back: it is not waited for. Who only asks is told what is known.
+async fn without_most_voters(api: &Api, links: &Links, request: Request, next: Next) -> Response {
+    if request.method() == Method::GET {
+        if api.consensus.has_voter(api.id) {
+            return next.run(request).await;
+        }
+        let handed_on = request.extensions().get::<Caller>().is_some_and(|caller| caller.hops > 0);
+        let certified = is_certified(&request);
+        if let Some(voter) = links.any_voter(0).filter(|_| !handed_on) {
+            let answer = match certified {
+                true => send_on(links, voter, request.uri(), false),
+                false => hand_on(links, voter, request).await,
+            };
+            return answer.unwrap_or_else(|why| refuse(&why));
+        }
+    }
+    let text = "decide: most of the voters are dead; nothing is decided until they are back";
+    let hint = "fleetctl list-machines; fleetctl recover where they are lost for good";
+    Answer(Problem::new(ProblemKind::Unavailable, text).hint(hint)).into_response()
 }
 
 /// The host that runs the unit answers.

@@ -123,7 +123,7 @@ fn shown(api: &Api, id: MachineId, decided: &decided::Machine) -> Machine {
     let own = &api.machine;
     let mut machine = match &api.links {
         Some(links) if id != api.id => other(links, id),
-        _ => own.clone(),
+        _ => Machine { disk_full: api.consensus.disk().is_full(), ..own.clone() },
     };
     machine.metadata.extend(decided.metadata.clone());
     if let Ok(address) = decided.address.parse::<std::net::SocketAddr>() {
@@ -149,11 +149,12 @@ fn other(links: &Links, id: MachineId) -> Machine {
     let key = Key { host: id, kind: Kind::Capacity, name: String::new() };
     let said = links.gossip.record(&key);
     let said = said.and_then(|(_, json)| serde_json::from_slice::<Capacity>(&json).ok());
-    let said = said.unwrap_or_default();
+    let said = said.unwrap_or_default().bounded();
     let state = links.gossip.seen().borrow().members.get(&id).map(|member| member.state);
     Machine {
         id: id.to_string(),
         ip: None,
+        disk_full: said.facts.disk.is_full(),
         metadata: said.facts.metadata,
         version: said.version,
         lacks: said.lacks,

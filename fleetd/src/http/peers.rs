@@ -33,7 +33,8 @@ pub(super) fn router(api: Arc<Api>, links: &Links) -> Router {
         .route(JOIN, post(join))
         .route(RENEW, post(renew))
         .with_state(api);
-    own.merge(raft::router(links.seat.clone())).merge(streams::router(links.gossip.clone()))
+    own.merge(raft::router(links.seat.clone()))
+        .merge(streams::router(links.gossip.clone(), links.bind == links.address))
 }
 
 /// For those who have no certificate.

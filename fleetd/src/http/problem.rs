@@ -44,6 +44,8 @@ impl From<consensus::Error> for Answer {
             consensus::Error::Store(error) if error.no_space() => {
                 Problem::new(ProblemKind::NoSpace, text)
             }
+            consensus::Error::Full(_) => Problem::new(ProblemKind::NoSpace, text)
+                .hint("fleetctl list-machines shows which disks are full"),
             consensus::Error::Store(_) => Problem::new(ProblemKind::Internal, text),
             consensus::Error::Refused(Refusal::UnknownToken { .. }) => {
                 Problem::new(ProblemKind::NotFound, text).hint("fleetctl token list")

@@ -7,8 +7,9 @@ use crate::core::gossip::{Kind, State};
 use crate::core::machine_id::MachineId;
 
 impl Links {
-    /// The host to ask: who says that he leads, else any voter that lives. Of those who say it the
-    /// one of the latest generation and term; one that is dead said it before.
+    /// The host to ask: who says that he leads, else any voter that lives. Of those who say it a voter,
+    /// since anybody may say it, and the one of the latest generation and term; one that is dead said it
+    /// before. One that is no voter, as far as this host knows, may have come to be one.
     pub fn leader(&self, consensus: &Consensus) -> Option<MachineId> {
         if let Some(leader) = consensus.leader().filter(|leader| self.may_live(*leader)) {
             return Some(leader);
@@ -17,7 +18,11 @@ impl Links {
         let said = said.filter_map(|record| Some((said::read::<Raft>(&record)?, record.key.host)));
         let lives = |host: &MachineId| *host != self.machine && self.may_live(*host);
         let leading = said.filter(|(raft, host)| raft.leads && lives(host));
-        leading.max_by_key(|(raft, _)| (raft.generation, raft.term)).map(|(_, host)| host)
+        let view = self.view.borrow();
+        let rank = |(raft, host): &(Raft, MachineId)| {
+            (view.voters.contains_key(host), raft.generation, raft.term)
+        };
+        leading.max_by_key(rank).map(|(_, host)| host)
     }
 
     /// Any of the voters but this host, for who knows of no leader. Another one with each number.
@@ -26,6 +31,13 @@ impl Links {
         let others = view.voters.keys().filter(|id| **id != self.machine && self.may_live(**id));
         let others: Vec<MachineId> = others.copied().collect();
         others.get(number.checked_rem(others.len())?).copied()
+    }
+
+    /// Whether so many of the voters are known to be dead that the others cannot decide.
+    pub fn most_voters_are_dead(&self) -> bool {
+        let view = self.view.borrow();
+        let lives = |id: &&MachineId| **id == self.machine || self.may_live(**id);
+        view.voters.keys().filter(lives).count() * 2 <= view.voters.len()
     }
 
     /// False: it is known to be dead, or to have left.

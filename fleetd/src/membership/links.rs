@@ -3,6 +3,7 @@
 use super::identity::Identity;
 use super::seat::Seat;
 use super::streams::Streams;
+use super::twin;
 use crate::consensus::{Consensus, Form};
 use crate::core::decided::{GENERATION, View};
 use crate::core::gossip::packet::Secret;
@@ -65,6 +66,8 @@ impl Group {
         let client = Client::new(&credentials, Limits::default());
         let messages = Messages::new(client, seat.clone());
         let machine = identity.machine.to_string();
+        // Before it votes.
+        twin::refuse(&credentials, identity).await?;
         let (consensus, opened) =
             Consensus::start_by(database, &machine, messages, Form::Member).await?;
         if opened.machine_id != machine {
@@ -95,6 +98,7 @@ impl Group {
         };
         let streams = Client::new(&self.credentials, Limits::default());
         let gossip = gossip::start(settings, Streams(streams)).await.map_err(|e| e.to_string())?;
+        gossip.set_signers(view.signers()).await;
         gossip.join(self.seeds(&view, identity.machine)).await;
         Ok(Arc::new(Links {
             machine: identity.machine,

@@ -17,6 +17,7 @@
 //! | [`states`] | how units are, wherever they are |
 //! | [`leader`] | who decides, and where he is reached |
 //! | [`recovery`] | the fleet goes on after most voters are lost; who was left behind gives up |
+//! | [`twin`] | another machine with the same id |
 //! | [`users`] | who gives users their certificates |
 //! | [`trust`] | other keys, other voters, the next certificate |
 
@@ -37,6 +38,7 @@ pub mod states;
 pub mod streams;
 pub mod tell;
 pub mod trust;
+pub mod twin;
 pub mod users;
 
 pub use links::Links;

@@ -5,7 +5,7 @@ use super::{Links, sets, sight, states, tell, trust};
 use crate::agent::Handle;
 use crate::agent::assignments::Assignments;
 use crate::agent::context::Context;
-use crate::consensus::{Consensus, voters};
+use crate::consensus::{Consensus, full, voters};
 use crate::core::cluster::Observed;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -20,7 +20,8 @@ pub async fn take_part(
     capacity: Capacity,
 ) -> watch::Receiver<Arc<Observed>> {
     tell::capacity(links, &capacity).await;
-    let facts = capacity.facts;
+    let facts = capacity.facts.clone();
+    tokio::spawn(tell::disk(links.clone(), capacity, consensus.disks()));
     let observed = sight::watch(links.clone(), consensus.clone(), facts, agent.progress.clone());
     tokio::spawn(trust::follow(links.clone(), assignments.subscribe()));
     tokio::spawn(trust::renew(links.clone(), consensus.clone(), context.place.clone()));
@@ -30,6 +31,7 @@ pub async fn take_part(
     tokio::spawn(tell::certificate(links.clone()));
     tokio::spawn(tell::part(links.clone(), consensus.clone()));
     tokio::spawn(tell::units(links.clone(), context.clone(), agent.clone()));
+    tokio::spawn(full::make_way(consensus.clone(), observed.clone()));
     tokio::spawn(voters::look_after(consensus.clone(), observed.clone()));
     observed
 }

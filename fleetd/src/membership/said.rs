@@ -20,6 +20,41 @@ pub struct Capacity {
     pub lacks: Vec<String>,
 }
 
+/// Of what a host says of itself: what is longer was not said by a fleetd, and is shown to people.
+const TEXT: usize = 255;
+const TEXTS: usize = 1_024;
+const STEPS: usize = 256;
+
+impl Capacity {
+    /// As much of it as can be true.
+    pub fn bounded(mut self) -> Self {
+        let fits = |text: &String| text.len() <= TEXT;
+        for text in [&mut self.hostname, &mut self.version] {
+            *text = Some(std::mem::take(text)).filter(fits).unwrap_or_default();
+        }
+        self.lacks.retain(fits);
+        self.lacks.truncate(TEXTS);
+        let Facts { metadata, devices, volumes, .. } = &mut self.facts;
+        *metadata = std::mem::take(metadata)
+            .into_iter()
+            .filter(|(key, value)| fits(key) && fits(value))
+            .take(TEXTS)
+            .collect();
+        for names in [devices, volumes] {
+            *names = std::mem::take(names).into_iter().filter(fits).take(TEXTS).collect();
+        }
+        self
+    }
+}
+
+impl Steps {
+    /// The first of them.
+    pub fn bounded(mut self) -> Self {
+        self.steps.truncate(STEPS);
+        self
+    }
+}
+
 /// Of `Unit`, by the unit's name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unit {

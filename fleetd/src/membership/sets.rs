@@ -5,6 +5,7 @@ use super::Links;
 use crate::agent::assignments::Assignments;
 use crate::consensus::Consensus;
 use crate::core::decided::{AssignmentSet, Decided, GENERATION, changed};
+use crate::core::gossip::set_digest;
 use crate::core::gossip::{Event, Key, Kind, Version};
 use crate::core::machine_id::MachineId;
 use crate::core::obey;
@@ -38,13 +39,16 @@ pub async fn announce(links: Arc<Links>, consensus: Consensus) {
         let mut told: Option<Arc<Decided>> = None;
         while consensus.leads() {
             let decided = changes.borrow_and_update().clone();
+            let signer =
+                decided.fleet.as_ref().and_then(|fleet| Signer::read(&fleet.signer.0).ok());
             let machines: BTreeSet<MachineId> = match &told {
                 Some(before) => changed(&before.sets, &decided.sets),
                 None => decided.sets.keys().copied().collect(),
             };
             for machine in machines.into_iter().filter(|machine| *machine != links.machine) {
-                if let Some(index) = decided.sets.get(&machine) {
-                    links.gossip.write_set(machine, version(*index), b"").await;
+                if let (Some(index), Some(signer)) = (decided.sets.get(&machine), &signer) {
+                    let digest = set_digest::sign(signer, machine, version(*index));
+                    links.gossip.write_set(machine, version(*index), &digest).await;
                 }
             }
             told = Some(decided);
@@ -86,15 +90,21 @@ pub async fn give(
 /// Keeps this host's set the newest that there is, until fleetd ends.
 pub async fn fetch(links: Arc<Links>, consensus: Consensus, assignments: Arc<Assignments>) {
     let mut events = links.gossip.events();
+    // What a set is refused for is told once.
+    let mut said = None;
+    // After a start it is asked for at once, whatever is announced.
+    let mut asked = false;
     loop {
         let have = assignments.index();
         let wanted = announced(&links);
-        if wanted > have {
+        if wanted > have || !std::mem::replace(&mut asked, true) {
             match pull(&links, &consensus, Ask { above: have, newest: false }).await {
                 Ok(Some(set)) => assignments.offer(set),
                 Ok(None) => tokio::time::sleep(REST).await,
                 Err(error) => {
-                    tracing::debug!("fetch this host's assignment set: {error}");
+                    if said.replace(error.clone()).as_ref() != Some(&error) {
+                        tracing::warn!("fetch this host's assignment set: {error}");
+                    }
                     tokio::time::sleep(REST).await;
                 }
             }

@@ -54,6 +54,7 @@ impl Sight {
     ) {
         let mut changes = consensus.changes();
         let mut certificates = self.links.credentials.subscribe();
+        let mut disks = consensus.disks();
         let mut led = false;
         // None: all of them.
         let mut touched: Option<BTreeSet<MachineId>> = None;
@@ -66,6 +67,7 @@ impl Sight {
                 touched = None;
             }
             led = leads;
+            self.own.disk = *disks.borrow_and_update();
             let next = self.look(&decided, touched.take(), &progress.borrow_and_update());
             show.send_if_modified(|shown| {
                 let changed = **shown != self.observed;
@@ -85,6 +87,13 @@ impl Sight {
                     touched = Some(some);
                 }
                 true = certificates.changed() => {
+                    some.insert(self.links.machine);
+                    touched = Some(some);
+                }
+                changed = disks.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
                     some.insert(self.links.machine);
                     touched = Some(some);
                 }
@@ -158,7 +167,8 @@ impl Sight {
             }
             lost
         };
-        let facts = self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.facts);
+        let facts =
+            self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.bounded().facts);
         let said = self.links.said::<said::Certificate>(id, Kind::Certificate, "");
         let authority = said.map(|said| said.authority).or(before.authority);
         let before = (before.obeys, before.kept, before.runs);

@@ -14,7 +14,7 @@ impl Links {
     /// A unit as another host says that it is there.
     pub fn state(&self, machine: MachineId, unit: &str) -> Option<UnitState> {
         let said: said::Unit = self.said(machine, Kind::Unit, unit)?;
-        let steps = self.said::<Steps>(machine, Kind::Step, unit).unwrap_or_default();
+        let steps = self.said::<Steps>(machine, Kind::Step, unit).unwrap_or_default().bounded();
         let done = steps
             .steps
             .into_iter()
@@ -39,6 +39,9 @@ impl Links {
         serde_json::from_slice(&self.gossip.record(&key)?.1).ok()
     }
 }
+
+/// Starts that are followed at once.
+const MOST_STARTS: usize = 20_000;
 
 /// What happens on other hosts becomes events here, until fleetd ends.
 pub async fn hear(links: Arc<Links>, context: Arc<Context>) {
@@ -65,6 +68,11 @@ pub async fn hear(links: Arc<Links>, context: Arc<Context>) {
                 let Some(steps) = links.said::<Steps>(key.host, Kind::Step, &key.name) else {
                     continue;
                 };
+                let steps = steps.bounded();
+                // What a unit's host forgets is not told of: some are told twice, none is kept for ever.
+                if starts.len() >= MOST_STARTS {
+                    starts.clear();
+                }
                 let at = (key.host, key.name.clone());
                 let before = starts.insert(at, steps.clone()).unwrap_or_default();
                 for kind in news(&before, &steps) {

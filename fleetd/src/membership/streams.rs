@@ -2,9 +2,9 @@
 
 use crate::core::gossip::Node;
 use crate::gossip::{Connect, Handle};
-use crate::peer::Client;
 use crate::peer::client::Upgraded;
 use crate::peer::upgrade;
+use crate::peer::{Caller, Client, Who};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -29,12 +29,26 @@ impl Connect for Streams {
     }
 }
 
-/// Where those of other hosts are answered.
-pub fn router(gossip: Handle) -> Router {
-    Router::new().route(PATH, post(answer)).with_state(gossip)
+/// Where those of other hosts are answered. `never_itself`: this host cannot be the one that asks.
+pub fn router(gossip: Handle, never_itself: bool) -> Router {
+    Router::new().route(PATH, post(answer)).with_state((gossip, never_itself))
 }
 
-async fn answer(State(gossip): State<Handle>, request: Request) -> Response {
+async fn answer(
+    State((gossip, never_itself)): State<(Handle, bool)>,
+    request: Request,
+) -> Response {
+    let from = request.extensions().get::<Caller>().and_then(|caller| match caller.who {
+        Who::Host(machine) => Some(machine),
+        _ => None,
+    });
+    let own = gossip.seen().borrow().own.clone();
+    if never_itself && from == Some(own.host) {
+        tracing::warn!(
+            "another machine says that it is this host, {}: it has a copy of the data directory",
+            own.host
+        );
+    }
     upgrade::accept(request, PROTOCOL, |stream| async move {
         if let Err(error) = gossip.serve(stream).await {
             tracing::debug!("answer a host's gossip: {error}");

@@ -6,6 +6,7 @@ use crate::agent::context::{Context, now};
 use crate::agent::{self, Progress};
 use crate::consensus::Consensus;
 use crate::core::decided::GENERATION;
+use crate::core::disk::Disk;
 use crate::core::gossip::{Kind, MAX_BROADCAST};
 use crate::events::Reader;
 use fleetd_api::{Active, Event, EventKind};
@@ -13,12 +14,24 @@ use futures_util::FutureExt;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// A message longer than this is cut off: what does not fit a packet takes its time.
 const MESSAGE: usize = 300;
 
 pub async fn capacity(links: &Links, capacity: &Capacity) {
     links.write(Kind::Capacity, "", capacity).await;
+}
+
+/// How full its disk is, until fleetd ends.
+pub async fn disk(links: Arc<Links>, mut capacity: Capacity, mut disks: watch::Receiver<Disk>) {
+    loop {
+        capacity.facts.disk = *disks.borrow_and_update();
+        self::capacity(&links, &capacity).await;
+        if disks.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Whether this host leads, until fleetd ends.

@@ -45,6 +45,7 @@ pub async fn follow(links: Arc<Links>, mut sets: watch::Receiver<Arc<AssignmentS
 async fn believe(links: &Links, view: &View, index: u64) {
     links.credentials.replace_trust(view.bundle.clone(), view.revoked.clone());
     links.gossip.set_keys(index / GENERATION, secrets(view)).await;
+    links.gossip.set_signers(view.signers()).await;
     let voters = view.voters.keys().copied().filter(|id| *id != links.machine);
     let voters: Vec<MachineId> = voters.collect();
     links.gossip.set_listeners(voters).await;

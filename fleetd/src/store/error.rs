@@ -21,7 +21,12 @@ pub enum Error {
 impl Error {
     /// Whether the disk is full.
     pub fn no_space(&self) -> bool {
-        matches!(self, Self::Write { cause, .. } if matches!(cause.as_ref(), redb::Error::Io(e)
-            if e.kind() == std::io::ErrorKind::StorageFull))
+        matches!(self, Self::Write { cause, .. } if is_no_space(cause))
     }
+}
+
+/// Of the disk, or of what this host may use of it.
+pub(super) fn is_no_space(error: &redb::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error, redb::Error::Io(e) if matches!(e.kind(), StorageFull | QuotaExceeded))
 }

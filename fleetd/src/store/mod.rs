@@ -2,19 +2,23 @@
 //!
 //! `fleetd.redb` holds the unit files with what is wanted of them, the index of the latest change,
 //! the machine's id, the number of this fleetd's start, and the log of [`crate::consensus`]. It is
-//! written by one thread ([`writer`]): commits block.
+//! written by one thread ([`writer`]): commits block. For when its disk is full there is a [`reserve`].
 
 mod error;
 pub mod facts;
 pub mod log;
+pub mod reserve;
+pub mod space;
 pub mod writer;
 
 pub use error::Error;
+use error::is_no_space;
 
 use crate::core::decided::Decided;
 use redb::{Database, ReadableTable, TableDefinition};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// By name: [`crate::core::decided::Entry`], and so on.
 const UNITS: TableDefinition<&str, &[u8]> = TableDefinition::new("units");
@@ -109,7 +113,10 @@ fn unharmed<T>(path: &Path, open: impl FnOnce() -> Result<T, redb::Error>) -> Re
     let fail = |cause: String| Error::Open { path: path.to_owned(), cause };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(open))
         .map_err(|_| fail("the file is damaged".to_owned()))?
-        .map_err(|e| fail(e.to_string()))
+        .map_err(|e| match is_no_space(&e) {
+            true => Error::Write { path: path.to_owned(), cause: Arc::new(e) },
+            false => fail(e.to_string()),
+        })
 }
 
 fn begin(database: &Database, new_machine_id: &str) -> Result<Opened, redb::Error> {
@@ -152,7 +159,11 @@ fn create(path: &Path) -> Result<(), Error> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e.to_string())),
         _ => {}
     }
-    drop(builder().create(&new).map_err(|e| fail(e.to_string()))?);
+    let made = builder().create(&new).map_err(redb::Error::from);
+    drop(made.map_err(|e| match is_no_space(&e) {
+        true => Error::Write { path: path.to_owned(), cause: Arc::new(e) },
+        false => fail(e.to_string()),
+    })?);
     std::fs::rename(&new, path).map_err(|e| fail(e.to_string()))
 }
 

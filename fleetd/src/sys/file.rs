@@ -1,8 +1,9 @@
 //! Files below a directory that is not ours, locks, and descriptors that do not wait.
 
-use rustix::fs::{FlockOperation, Mode, OFlags, ResolveFlags, flock, openat2};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags, ResolveFlags, flock, openat2};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// openat2(2) with RESOLVE_IN_ROOT: the path is resolved as if `root` were `/`, links included, and no
 /// link of /proc leads out. Opened for reading, without waiting for a writer of a fifo.
@@ -26,6 +27,22 @@ pub fn lock(file: impl AsFd) -> io::Result<()> {
 pub fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(&fd)?;
     Ok(rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?)
+}
+
+/// fallocate(2): the file is at least that long, and its blocks are there.
+pub fn allocate(file: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, FallocateFlags::empty(), offset, length)?)
+}
+
+/// The same; the length of the file stays what it is, blocks behind its end are kept for it.
+pub fn allocate_within(file: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, offset, length)?)
+}
+
+/// statvfs(3): the bytes that are free for everybody.
+pub fn free_space(directory: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(directory)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// read(2)

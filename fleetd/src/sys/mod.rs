@@ -10,4 +10,5 @@ pub mod overlay;
 pub mod process;
 pub mod socket;
 pub mod spawn;
+pub mod time;
 pub mod watch;

@@ -144,7 +144,7 @@ impl Engine {
     pub(super) fn restore_tables(&mut self) {
         self.hand_to_reaper();
         if let Err(e) = self.replace_tables() {
-            eprintln!("netd: restore the tables: {e}");
+            crate::say::say(format_args!("restore the tables: {e}"));
         }
     }
 }

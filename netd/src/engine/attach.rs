@@ -129,7 +129,7 @@ impl Engine {
         let told = refused("attach", id, e);
         if let Err(e) = self.journal.append(&[Entry::Detach(id.clone())]) {
             // The next start finds the endpoint without its link, and forgets it.
-            eprintln!("netd: undo attach {id}: {e}");
+            crate::say::say(format_args!("undo attach {id}: {e}"));
         }
         self.restore_tables();
         told

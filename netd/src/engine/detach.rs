@@ -44,7 +44,7 @@ impl Engine {
         if self.journal.is_long(self.desired.endpoints.len())
             && let Err(e) = self.rewrite_journal()
         {
-            eprintln!("netd: {e}");
+            crate::say::say(e);
         }
     }
 

@@ -123,7 +123,7 @@ impl Engine {
 
     /// Remembers something that an operator should know, for as long as this process runs.
     pub fn find(&mut self, finding: Finding) {
-        eprintln!("netd: {}", finding.message);
+        crate::say::say(&finding.message);
         self.findings.push(finding);
     }
 

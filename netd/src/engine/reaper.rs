@@ -33,7 +33,7 @@ impl Reaper {
                     Task::Bury(record) => {
                         let deleted = link::delete(&mut route, record.index, &record.link);
                         if let Err(e) = deleted {
-                            eprintln!("netd: detach {}: {e}", record.spec.id);
+                            crate::say::say(format_args!("detach {}: {e}", record.spec.id));
                         }
                         if engine.send(News::Buried(record.index)).is_err() {
                             return;
@@ -45,7 +45,7 @@ impl Reaper {
                     }
                 };
                 if let Err(e) = forgotten {
-                    eprintln!("netd: forget UDP flows: {e}");
+                    crate::say::say(format_args!("forget UDP flows: {e}"));
                 }
             }
         };

@@ -37,14 +37,14 @@ impl Engine {
     fn forget(&mut self, id: &EndpointId) {
         if let Err(e) = self.journal.append(&[Entry::Detach(id.clone())]) {
             // The next start finds out again.
-            eprintln!("netd: forget {id}: {e}");
+            crate::say::say(format_args!("forget {id}: {e}"));
         }
         self.let_go(id, &BTreeSet::new());
     }
 
     fn repair_links(&mut self) {
         if let Err(e) = self.try_repair_links() {
-            eprintln!("netd: repair the bridge: {e}");
+            crate::say::say(format_args!("repair the bridge: {e}"));
         }
     }
 

@@ -84,7 +84,7 @@ pub fn start(settings: &Settings) -> Result<Started, StartError> {
     let (mut desired, mut ipam) = recall(saved, &header);
     if lost {
         for record in left_in_kernel(&mut route, &mut nft, &network)? {
-            eprintln!("netd: found {} running, without a journal", record.spec.id);
+            crate::say::say(format_args!("found {} running, without a journal", record.spec.id));
             ipam.take(record.address);
             desired.insert(record);
         }
@@ -285,7 +285,7 @@ fn spawn(
 ) -> Result<(), StartError> {
     let work = move || {
         if let Err(e) = work() {
-            eprintln!("netd: watch {name}: {e}");
+            crate::say::say(format_args!("watch {name}: {e}"));
         }
     };
     let thread = std::thread::Builder::new().name(name.to_owned());

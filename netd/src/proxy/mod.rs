@@ -106,7 +106,7 @@ impl Server {
                     Ok(task) => {
                         self.open.insert(binding, task);
                     }
-                    Err(e) => eprintln!("netd: listen on port {binding}: {e}"),
+                    Err(e) => crate::say::say(format_args!("listen on port {binding}: {e}")),
                 },
                 Command::Retarget { binding, target } => {
                     if let Some((_, sender)) = self.open.get(&binding) {

@@ -182,5 +182,9 @@ fn page(fleet: &Fleet, view: &View) -> String {
     line("Hosts may", fleet.hosts_may.map(|role| word(role).to_owned()));
     line("Generation", Some(fleet.generation.to_string()));
     line("Index", Some((fleet.index % GENERATION).to_string()));
+    if !fleet.dropped.is_empty() {
+        let dropped = fleet.dropped.iter().map(|(reason, count)| format!("{count} {reason}"));
+        line("Dropped", Some(dropped.collect::<Vec<_>>().join("; ")));
+    }
     out
 }

@@ -43,6 +43,7 @@ fn status(machine: &Machine) -> String {
         Status::Dead => "dead",
         Status::Unheard => "unheard",
     }];
+    words.extend(machine.disk_full.then_some("disk-full"));
     words.extend(machine.cordoned.then_some("cordoned"));
     words.extend(machine.draining.then_some("draining"));
     words.join(",")

@@ -11,7 +11,8 @@ const TOKEN: &str = "flt1-abcdefgh-secretsecretsecret-authority-check2";
 
 fn fleet(change: Value) -> Value {
     let mut fleet = json!({"id": FLEET, "machine": HOST, "address": "10.0.0.1:7400",
-        "leader": HOST, "voters": [HOST], "generation": 1, "index": 42, "hosts_may": "operate"});
+        "leader": HOST, "voters": [HOST], "generation": 1, "index": 42, "hosts_may": "operate",
+        "dropped": {}});
     fleet.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     fleet
 }

@@ -13,6 +13,7 @@ use openraft::{Config, Raft, SnapshotPolicy};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Clones share one run.
@@ -27,6 +28,9 @@ pub struct Node {
 const SNAPSHOT_AFTER: u64 = 5000;
 /// So many entries stay in the log for those who are a little behind.
 const KEPT: u64 = 1000;
+
+/// Longer than the others take to elect one of them.
+const STANDS_BACK: Duration = Duration::from_secs(6);
 
 impl Node {
     /// `publish` gets what was decided, where it is newer.
@@ -83,6 +87,19 @@ impl Node {
             voters.next() == Some(id) && voters.next().is_none()
         });
         alone.await.map_err(|e| format!("start the group: {}", cause(&e)))
+    }
+
+    /// Lets others lead, if there are any that can: for a while it speaks up neither as the leader nor to
+    /// become one.
+    pub fn stand_back(&self) {
+        let raft = self.raft.clone();
+        raft.runtime_config().elect(false);
+        raft.runtime_config().heartbeat(false);
+        tokio::spawn(async move {
+            tokio::time::sleep(STANDS_BACK).await;
+            raft.runtime_config().heartbeat(true);
+            raft.runtime_config().elect(true);
+        });
     }
 
     /// Whether this is the same run.

@@ -71,6 +71,7 @@ fn host(machine: &Machine, seen: &Seen) -> Host {
         volumes: facts.volumes,
         alive: seen.alive,
         silent: seen.facts.is_none(),
+        full: facts.disk.is_full(),
         cordoned: machine.cordoned,
         draining: machine.draining,
         // A dead one keeps them until it is lost, whatever else is decided about it.

@@ -13,6 +13,7 @@ mod rotation;
 mod voters;
 
 use crate::core::decided::{Command, Decided, Entry, place, unit};
+use crate::core::disk::Disk;
 use crate::core::machine_id::MachineId;
 use crate::core::schedule::{self, Change, Options, Resources, Unplaced};
 use crate::pki::Fingerprint;
@@ -24,7 +25,7 @@ pub use read::Read;
 pub use rebalance::{Balance, Gain, rebalance};
 pub use replicas::is_template;
 pub use rotation::waits_for as rotation_waits_for;
-pub use voters::{keeps_majority, voters};
+pub use voters::{have_room, keeps_majority, voters};
 
 /// What is known of the hosts. Those that are not in it are silent.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +59,14 @@ pub struct Facts {
     pub reserved: Resources,
     pub devices: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
+    pub disk: Disk,
+}
+
+impl Seen {
+    /// As far as it has said.
+    pub fn disk(&self) -> Disk {
+        self.facts.as_ref().map_or(Disk::Room, |facts| facts.disk)
+    }
 }
 
 /// What is to be decided next.

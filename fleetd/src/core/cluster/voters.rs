@@ -2,10 +2,11 @@
 //!
 //! Those who decide stay as long as they can. A dead one is replaced once its units would be, and
 //! only by one that lives: a fleet that shrinks to one living voter because all others are away
-//! would let that one decide alone.
+//! would let that one decide alone. One whose disk is full is replaced, too, while most others have room.
 
 use super::Observed;
 use crate::core::decided::Decided;
+use crate::core::disk::Disk;
 use crate::core::machine_id::MachineId;
 use std::collections::BTreeSet;
 
@@ -19,6 +20,8 @@ pub fn voters(decided: &Decided, observed: &Observed, leader: MachineId) -> BTre
     let known = |id: &MachineId| decided.machines.contains_key(id);
     let alive = |id: &MachineId| *id == leader || presence(observed, id).is_some_and(|seen| seen.0);
     let lost = |id: &MachineId| *id != leader && presence(observed, id).is_some_and(|seen| seen.1);
+    let is_full =
+        |id: &MachineId| observed.machines.get(id).is_some_and(|seen| seen.disk().is_full());
     let count = match decided.machines.len() {
         0..THREE => 1,
         THREE..FIVE => 3,
@@ -33,13 +36,21 @@ pub fn voters(decided: &Decided, observed: &Observed, leader: MachineId) -> BTre
         .filter(|(id, machine)| !now.contains(id) && alive(id) && !machine.draining)
         .map(|(id, _)| *id)
         .collect();
+    fresh.sort_by_key(is_full);
     if !wanted.contains(&leader) && known(&leader) {
         wanted.insert(0, leader);
         fresh.retain(|id| *id != leader);
     }
-    let mut fresh = fresh.into_iter();
+    let mut fresh = fresh.into_iter().peekable();
     for id in wanted.iter_mut().filter(|id| lost(id)) {
         if let Some(next) = fresh.next() {
+            *id = next;
+        }
+    }
+    // One whose disk is full is replaced only by one whose disk is not, and if most others can agree to it.
+    let full = |id: &MachineId| *id != leader && is_full(id) && have_room(decided, observed);
+    for id in wanted.iter_mut().filter(|id| full(id)) {
+        if let Some(next) = fresh.next_if(|next| !is_full(next)) {
             *id = next;
         }
     }
@@ -58,6 +69,16 @@ pub fn keeps_majority(decided: &Decided, observed: &Observed, machine: MachineId
     let lives = |id: &&MachineId| presence(observed, id).is_some_and(|seen| seen.0);
     let others = voters.iter().filter(|id| **id != machine).filter(lives).count();
     !voters.contains(&machine) || others * 2 > voters.len()
+}
+
+/// Whether most of the voters live and can write down what is new. Of whom nothing is known yet, it is
+/// taken that he can.
+pub fn have_room(decided: &Decided, observed: &Observed) -> bool {
+    let Some(fleet) = &decided.fleet else { return true };
+    let can = |id: &&MachineId| {
+        observed.machines.get(id).is_none_or(|seen| seen.alive && seen.disk() != Disk::ReserveUsed)
+    };
+    fleet.voters.iter().filter(can).count() * 2 > fleet.voters.len()
 }
 
 fn presence(observed: &Observed, id: &MachineId) -> Option<(bool, bool)> {
@@ -111,6 +132,30 @@ mod tests {
         observed.machines.insert(MachineId(2), seen(false, true));
         assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 3, 4]);
         observed.machines.insert(MachineId(4), seen(false, false));
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
+    }
+
+    #[test]
+    fn one_whose_disk_is_full_is_replaced_while_the_others_have_room() {
+        let (decided, mut observed) = fleet(4, &[1, 2, 3]);
+        let fill = |observed: &mut Observed, id: u128, disk| {
+            let facts = Some(crate::core::cluster::Facts { disk, ..Default::default() });
+            observed.machines.insert(MachineId(id), Seen { facts, ..seen(true, false) });
+        };
+        fill(&mut observed, 2, Disk::ReserveUsed);
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 3, 4]);
+        assert!(have_room(&decided, &observed));
+        fill(&mut observed, 3, Disk::Full);
+        assert!(have_room(&decided, &observed), "its reserve is there");
+        fill(&mut observed, 3, Disk::ReserveUsed);
+        assert!(!have_room(&decided, &observed));
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
+        fill(&mut observed, 3, Disk::Room);
+        fill(&mut observed, 4, Disk::Full);
+        assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
+        // The leader lets another one lead first.
+        fill(&mut observed, 2, Disk::Room);
+        fill(&mut observed, 1, Disk::ReserveUsed);
         assert_eq!(ids(voters(&decided, &observed, MachineId(1))), [1, 2, 3]);
     }
 

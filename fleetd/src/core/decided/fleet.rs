@@ -125,6 +125,20 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Of hosts and users that are there already each certificate takes the place of an older one.
+    pub(super) fn grows(&self) -> bool {
+        match self {
+            Self::Found(_) | Self::Token(_) | Self::Spend { .. } | Self::Rotate(_) => true,
+            Self::User(command) => matches!(command, user::Command::Add { .. }),
+            Self::RevokeToken { .. }
+            | Self::Voters { .. }
+            | Self::HostsMay { .. }
+            | Self::Advance { .. } => false,
+        }
+    }
+}
+
 impl From<user::Command> for Command {
     fn from(command: user::Command) -> Self {
         Self::User(command)

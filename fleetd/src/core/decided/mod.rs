@@ -119,6 +119,22 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it brings something new, which takes space for as long as it is there. What ends, moves
+    /// or removes something takes a little, and only until the log is made shorter.
+    pub fn grows(&self) -> bool {
+        match self {
+            Self::Unit(command) => matches!(command, unit::Command::Submit { .. }),
+            Self::Machine(command) => {
+                matches!(command, machine::Command::Describe { value: Some(_), .. })
+            }
+            Self::Fleet(command) => command.grows(),
+            Self::All(commands) => commands.iter().any(Self::grows),
+            Self::Place(_) | Self::Expect { .. } | Self::Raise { .. } => false,
+        }
+    }
+}
+
 /// What a command did; of several, what they did together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -34,6 +34,8 @@ pub struct Knowledge {
     /// Who is there, itself among them.
     pub members: Vec<(Node, u16)>,
     pub records: Shared,
+    /// Who is on the other side, where this one has opened the stream.
+    pub peer: Option<MachineId>,
 }
 
 impl Knowledge {
@@ -60,7 +62,7 @@ impl Knowledge {
             };
             let version = Version { life: row.life, counter: row.counter };
             let record = Record { key: row.key(), version, value };
-            if records.hear(&record) != Heard::Refused {
+            if records.hear(&record, self.peer) != Heard::Refused {
                 taken.insert(record.key);
             }
         }

@@ -9,6 +9,7 @@ fn knowledge(host: u128) -> Knowledge {
         own: node.clone(),
         members: vec![(node, 0)],
         records: Arc::new(Mutex::new(records)),
+        peer: None,
     }
 }
 
@@ -16,7 +17,7 @@ fn put(knowledge: &Knowledge, host: u128, name: &str, counter: u64, value: Optio
     let key = Key { host: MachineId(host), kind: Kind::Unit, name: name.to_owned() };
     let version = Version { life: 1, counter };
     let record = Record { key, version, value: value.map(Arc::from) };
-    assert_eq!(lock(&knowledge.records).hear(&record), Heard::New);
+    assert_eq!(lock(&knowledge.records).hear(&record, None), Heard::New);
 }
 
 /// Runs a push-pull over bytes, and gives back how many questions it took.
@@ -144,7 +145,7 @@ fn hosts_with_as_many_and_as_long_names_as_there_may_be_still_fit() {
     assert!(same(&one, &two));
     let key = Key { host: MachineId(9), kind: Kind::Unit, name: "\u{1}".to_owned() };
     let record = Record { key, version: Version { life: 1, counter: 1 }, value: None };
-    assert_eq!(lock(&one.records).hear(&record), Heard::Refused);
+    assert_eq!(lock(&one.records).hear(&record, None), Heard::Refused);
 }
 
 #[test]

@@ -13,22 +13,38 @@ pub enum Input<'a> {
     /// It is time: after [`Turn::wake`] at the latest.
     Wake,
     /// A datagram that was opened, and the generation of its sender.
-    Packet { packet: &'a [u8], generation: u64 },
+    Packet {
+        packet: &'a [u8],
+        generation: u64,
+    },
     /// Hosts of the fleet that this host shall find. Their lives need not be known (0).
     Join(Vec<Node>),
     /// The end of [`Output::Check`]: as whom the host answered; none: it did not. No end is waited
     /// for beyond the time of the check.
-    Checked { number: u64, answer: Option<Node> },
+    Checked {
+        number: u64,
+        answer: Option<Node>,
+    },
     /// Hosts that a push-pull has told of, with their incarnations.
     Heard(Vec<(Node, u16)>),
     /// The end of [`Output::Sync`], good or bad.
     Synced(MachineId),
     /// This host writes a record about itself; none: deletes it. What is written by several inputs in
     /// a row is told together, with the next input of another kind.
-    Write { kind: Kind, name: &'a str, value: Option<&'a [u8]> },
+    Write {
+        kind: Kind,
+        name: &'a str,
+        value: Option<&'a [u8]>,
+    },
     /// A voter writes the digest of a host's assignment set.
-    WriteSet { host: MachineId, version: Version, value: &'a [u8] },
+    WriteSet {
+        host: MachineId,
+        version: Version,
+        value: &'a [u8],
+    },
     /// Who is told at once of what this host writes about itself: 16 at most.
+    /// Whose signatures make the digest of a set one: 64 hex digits each.
+    Signers(Vec<String>),
     Listeners(Vec<MachineId>),
     /// This host leaves on purpose. Nothing else is done afterwards.
     Leave,

@@ -45,7 +45,7 @@ impl Gossip {
     fn news_of(&mut self, member: &foca::Member<Node>) {
         let host = member.id().host;
         // foca keeps it for as long, whatever it is.
-        note(&self.notes).known.insert(host);
+        note(&self.notes).known.insert(host, member.id().life);
         let (is_new, before) = match self.members.get(&host) {
             Some(tracked) => (false, tracked.clone()),
             // Somebody who is away already is no news for who comes later.
@@ -263,7 +263,7 @@ impl Gossip {
     }
 
     fn has_place(&self, host: MachineId) -> bool {
-        note(&self.notes).known.contains(&host)
+        note(&self.notes).known.contains_key(&host)
     }
 
     pub(super) fn forget(&mut self, host: MachineId) {

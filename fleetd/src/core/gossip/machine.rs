@@ -174,6 +174,7 @@ impl Gossip {
                 let written = lock(&self.records).write_set(host, version, value);
                 self.count(written);
             }
+            Input::Signers(keys) => lock(&self.records).signers = keys,
             Input::Listeners(hosts) => self.set_listeners(hosts),
             Input::Leave => self.leave(),
         }
@@ -220,6 +221,9 @@ impl Gossip {
             }
             return self.dropped.count(Reason::Ourselves);
         }
+        if note(&self.notes).is_leap(&header.src) {
+            return self.dropped.count(Reason::Unbelievable);
+        }
         if !note(&self.notes).has_room(header.src.host) {
             return self.dropped.count(Reason::Limit);
         }
@@ -246,7 +250,7 @@ impl Gossip {
         if self.own.outranks(to) {
             let from = header.src.clone();
             self.with_foca(|foca, runtime| foca.announce(from, runtime));
-        } else if to.address == self.own.address {
+        } else if to.address == self.own.address && !note(&self.notes).is_leap(to) {
             note(&self.notes).later_life = Some(to.life);
         }
     }

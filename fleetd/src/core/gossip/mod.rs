@@ -28,6 +28,7 @@ mod record;
 mod records;
 mod relay;
 mod runtime;
+pub mod set_digest;
 mod timers;
 mod wire;
 

@@ -4,6 +4,7 @@ use super::interface::{Output, Timer};
 use super::machine::Gossip;
 use super::member::{Event, State, Tracked};
 use super::node::Node;
+use super::reason::Reason;
 use super::relay::lock;
 use super::wire::note;
 use crate::core::machine_id::MachineId;
@@ -99,9 +100,13 @@ impl Gossip {
 
     pub(super) fn heard(&mut self, nodes: Vec<(Node, u16)>) {
         let known = note(&self.notes).known.clone();
+        let count = nodes.len();
+        let mut nodes = nodes;
+        nodes.retain(|(node, _)| !note(&self.notes).is_leap(node));
+        (nodes.len()..count).for_each(|_| self.dropped.count(Reason::Unbelievable));
         let mut room = self.parameters.max_hosts.saturating_sub(known.len());
         let mut fits = |host| {
-            let is_new = !known.contains(&host);
+            let is_new = !known.contains_key(&host);
             let fits = !is_new || room > 0;
             room -= usize::from(is_new && fits);
             fits

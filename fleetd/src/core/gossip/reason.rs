@@ -18,14 +18,37 @@ pub enum Reason {
     Malformed,
     /// It says that this host sent it: its own, reflected, or a second machine with its id.
     Ourselves,
-    /// It tells of this host what it knows better, or of one host too many.
+    /// It tells of this host what it knows better, of one host too many, or of a life that no host comes
+    /// to.
     Unbelievable,
     /// This host was called down more often than it may come back.
     TooManyRenewals,
+    /// The digest of a set that no voter has signed.
+    Unsigned,
     /// A record that cannot be read.
     BadRecord,
     /// A record above a limit: of its host, or of the number of hosts.
     Limit,
+}
+
+impl Reason {
+    /// In words, as they are shown.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Oversized => "oversized",
+            Self::Truncated => "truncated",
+            Self::Version => "of another version",
+            Self::UnknownKey => "of an unknown key",
+            Self::Forged => "forged, or of another fleet",
+            Self::Malformed => "malformed",
+            Self::Ourselves => "in the name of this host",
+            Self::Unbelievable => "unbelievable",
+            Self::TooManyRenewals => "too many renewals",
+            Self::Unsigned => "sets without a voter's signature",
+            Self::BadRecord => "bad records",
+            Self::Limit => "above a limit",
+        }
+    }
 }
 
 /// How often each happened since the start.

@@ -16,8 +16,13 @@ pub const MAX_NAME: usize = 255;
 pub const MAX_VALUE: usize = 64 * 1024;
 /// Of a record that goes along with packets.
 pub const MAX_BROADCAST: usize = 1_000;
-/// Of either number of a version: a host that has to outdo a wrong one always can.
-const MAX_NUMBER: u64 = 1 << 56;
+/// Of either number of a version.
+const MAX_NUMBER: u64 = 1 << 62;
+/// Behind it the next life begins.
+pub(super) const LAST_COUNTER: u64 = MAX_NUMBER - 1_000_000;
+/// A host's life is believed by hearsay up to so far above the last one that is known: more than a
+/// hundred years of a start a second. A host that has to outdo a wrong one always can.
+pub(super) const LEAP: u64 = 1 << 32;
 
 /// What a record tells. Kinds of later versions are kept and passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

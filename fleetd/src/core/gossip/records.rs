@@ -7,7 +7,8 @@
 
 use super::limits::Limits;
 use super::reason::{Dropped, Reason};
-use super::record::{Key, Kind, MAX_BROADCAST, Record, Version};
+use super::record::{Key, Kind, LAST_COUNTER, LEAP, MAX_BROADCAST, Record, Version};
+use super::set_digest;
 use crate::core::machine_id::MachineId;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,8 @@ pub(super) struct OfHost {
     pub(super) bytes: usize,
     /// The sum of the digests of all its records and versions.
     sum: u64,
+    /// The latest life that it has written in, as far as is known.
+    life: u64,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Records {
     pub(super) own: MachineId,
     life: u64,
     counter: u64,
+    /// The public halves of the keys that digests of sets may be signed with; none: nobody has said it yet.
+    pub(super) signers: Vec<String>,
     pub(super) limits: Limits,
     pub(super) hosts: BTreeMap<MachineId, OfHost>,
     /// How many records of all hosts there are, and their bytes.
@@ -67,6 +72,7 @@ impl Records {
             own,
             life,
             counter: 0,
+            signers: Vec::new(),
             limits,
             hosts: BTreeMap::new(),
             total: (0, 0),
@@ -119,13 +125,16 @@ impl Records {
         Ok(())
     }
 
-    /// Takes what another host passed on.
-    pub(super) fn hear(&mut self, record: &Record) -> Heard {
+    /// Takes what another host passed on. `from`: who it surely comes from.
+    pub(super) fn hear(&mut self, record: &Record, from: Option<MachineId>) -> Heard {
         let refuse = |this: &mut Self, reason| {
             this.dropped.count(reason);
             Heard::Refused
         };
         if let Err(reason) = record.check() {
+            return refuse(self, reason);
+        }
+        if let Err(reason) = self.believe(record, from) {
             return refuse(self, reason);
         }
         if record.key.host == self.own && record.key.kind != Kind::Set {
@@ -144,6 +153,28 @@ impl Records {
         }
     }
 
+    /// Digests of sets are the voters', whoever brings them. Of a host itself each says what it likes, and
+    /// others no more than it can outdo.
+    fn believe(&self, record: &Record, from: Option<MachineId>) -> Result<(), Reason> {
+        let Key { host, kind, .. } = record.key;
+        if kind == Kind::Set {
+            let is_known = self.version(&record.key).is_some_and(|known| known >= record.version);
+            let is_signed = || self.signers.iter().any(|key| set_digest::is_signed(record, key));
+            return match is_known || self.signers.is_empty() || is_signed() {
+                true => Ok(()),
+                false => Err(Reason::Unsigned),
+            };
+        }
+        let known = match host == self.own {
+            true => self.life,
+            false => self.hosts.get(&host).map_or(0, |of_host| of_host.life),
+        };
+        match from == Some(host) || record.version.life <= known.saturating_add(LEAP) {
+            true => Ok(()),
+            false => Err(Reason::Unbelievable),
+        }
+    }
+
     /// Somebody has a record of this host: unless it is the current one, the current one is sent
     /// again, above the version that was heard.
     fn hear_own(&mut self, heard: &Record) {
@@ -157,6 +188,9 @@ impl Records {
                 self.life = heard.version.life + 1;
             } else if heard.version.life == self.life {
                 self.counter = self.counter.max(heard.version.counter);
+            }
+            if self.counter > LAST_COUNTER {
+                (self.life, self.counter) = (self.life + 1, 0);
             }
             self.counter += 1;
             let version = Version { life: self.life, counter: self.counter };
@@ -175,6 +209,9 @@ impl Records {
         let Key { host, kind, name } = &record.key;
         let of_host = self.hosts.entry(*host).or_default();
         of_host.bytes += record.weight();
+        if *kind != Kind::Set {
+            of_host.life = of_host.life.max(record.version.life);
+        }
         of_host.sum = of_host.sum.wrapping_add(digest(&record.key, record.version));
         let held = Held { version: record.version, value: record.value.clone(), since: self.now };
         of_host.records.insert((*kind, name.clone()), held);
@@ -275,7 +312,7 @@ impl Records {
         let (own, limit, now) = (self.own, self.limits.deletions, self.now);
         self.hosts.retain(|host, _| *host == own || is_known(*host));
         for (host, of_host) in &mut self.hosts {
-            let OfHost { records, bytes, sum } = of_host;
+            let OfHost { records, bytes, sum, .. } = of_host;
             records.retain(|(kind, name), held| {
                 let stays = held.value.is_some() || now.saturating_sub(held.since) < limit;
                 if !stays {

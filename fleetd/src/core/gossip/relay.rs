@@ -45,7 +45,8 @@ impl BroadcastHandler<Node> for Relay {
             }
         };
         // None is this host itself: the record comes out of the records.
-        let goes_on = sender.is_none() || (records.hear(&record) == Heard::New && records.relays);
+        let goes_on =
+            sender.is_none() || (records.hear(&record, None) == Heard::New && records.relays);
         Ok(goes_on.then_some(Waiting(record.key)))
     }
 }

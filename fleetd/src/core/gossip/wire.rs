@@ -2,9 +2,10 @@
 
 use super::node::Node;
 use super::reason::{Dropped, Reason};
+use super::record::LEAP;
 use crate::core::machine_id::MachineId;
 use foca::{Codec, Header, Incarnation, Member, PostcardCodec, State};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,8 +17,8 @@ pub(super) struct Noticed {
     /// Whether it takes it that it is down: only so often in a time, or two machines with one id
     /// would chase each other for ever.
     pub(super) may_renew: bool,
-    /// The hosts that have a place, and how many there may be.
-    pub(super) known: BTreeSet<MachineId>,
+    /// The hosts that have a place with the life that they are in, and how many there may be.
+    pub(super) known: BTreeMap<MachineId, u64>,
     pub(super) max_hosts: usize,
     /// foca writes a member when it has accepted news about it (or answers who there is): members
     /// may have changed.
@@ -60,7 +61,7 @@ impl Noticed {
         Self {
             own,
             may_renew: true,
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             max_hosts,
             members: false,
             twin: None,
@@ -84,12 +85,25 @@ impl Noticed {
     }
 
     pub(super) fn has_room(&self, host: MachineId) -> bool {
-        self.known.len() < self.max_hosts || self.known.contains(&host)
+        self.known.len() < self.max_hosts || self.known.contains_key(&host)
+    }
+
+    /// Whether a life is further from the last one that is known than starts of fleetd bring it: behind
+    /// the last number there is none.
+    pub(super) fn is_leap(&self, said: &Node) -> bool {
+        let known = match said.host == self.own.host {
+            true => self.own.life,
+            false => self.known.get(&said.host).copied().unwrap_or(0),
+        };
+        said.life > known.saturating_add(LEAP)
     }
 
     /// Whether news about a host may be true.
     fn believes(&mut self, member: &Member<Node>) -> bool {
         let said = member.id();
+        if self.is_leap(said) {
+            return false;
+        }
         if said.host != self.own.host {
             return self.has_room(said.host);
         }

@@ -49,7 +49,8 @@ impl<'a> Board<'a> {
         let mut free = [(); 3].map(|()| Vec::with_capacity(hosts));
         let mut points = [(); 2].map(|()| Vec::with_capacity(hosts));
         for (index, host) in (0..).zip(fleet.hosts.values()) {
-            if host.alive && host.keeps && !host.silent && !host.cordoned && !host.draining {
+            let refuses = host.silent || host.full || host.cordoned || host.draining;
+            if host.alive && host.keeps && !refuses {
                 accepts.insert(index);
             }
             let (capacity, reserved) = (amounts(host.capacity), amounts(host.reserved));

@@ -40,6 +40,7 @@ pub enum Rule {
     Dead,
     Silent,
     Leaving,
+    Full,
     Draining,
     Cordoned,
     MachineId,
@@ -132,6 +133,9 @@ impl Explainer {
                 "the host does not keep its units".to_owned(),
                 |_, h| h.keeps || !h.alive || h.draining,
             ),
+            self.plain(board, Rule::Full, "the disk of the host is full".to_owned(), |_, host| {
+                !host.full
+            }),
             self.plain(board, Rule::Draining, "the host is being drained".to_owned(), |_, host| {
                 !host.draining
             }),

@@ -33,6 +33,8 @@ pub struct Host {
     pub alive: bool,
     /// Has not said yet what it is and has: its units stay whatever they need, and nothing new comes.
     pub silent: bool,
+    /// Its disk is full: takes nothing new.
+    pub full: bool,
     /// Takes nothing new.
     pub cordoned: bool,
     /// Takes nothing new, and is to be emptied.
@@ -51,6 +53,7 @@ impl Default for Host {
             volumes: BTreeSet::new(),
             alive: true,
             silent: false,
+            full: false,
             cordoned: false,
             draining: false,
             keeps: true,

@@ -51,8 +51,8 @@ fn metadata() -> impl Strategy<Value = Vec<(String, String)>> {
 fn host() -> impl Strategy<Value = Host> {
     let things = || subsequence(texts(&["x", "y"]), 0..=2);
     let state = prop_oneof![
-        6 => Just((true, true, false, false, false)),
-        1 => any::<(bool, bool, bool, bool, bool)>()
+        6 => Just((true, true, false, false, false, false)),
+        1 => any::<(bool, bool, bool, bool, bool, bool)>()
     ];
     (metadata(), resources(12), resources(2), things(), things(), state).prop_map(
         |(
@@ -61,7 +61,7 @@ fn host() -> impl Strategy<Value = Host> {
             reserved,
             devices,
             volumes,
-            (alive, keeps, cordoned, draining, silent),
+            (alive, keeps, cordoned, draining, silent, full),
         )| {
             Host {
                 metadata: metadata.into_iter().collect(),
@@ -71,6 +71,7 @@ fn host() -> impl Strategy<Value = Host> {
                 volumes: volumes.into_iter().collect(),
                 alive,
                 silent,
+                full,
                 cordoned,
                 draining,
                 keeps,
@@ -279,7 +280,7 @@ fn stability(fleet: &Fleet, plan: &Plan) {
         }
         if let Change::Assign { to, .. } | Change::Move { to, .. } = change {
             let host = &fleet.hosts[&to.host];
-            assert!(host.alive && host.keeps && !host.cordoned && !host.draining);
+            assert!(host.alive && host.keeps && !host.full && !host.cordoned && !host.draining);
         }
     }
 }

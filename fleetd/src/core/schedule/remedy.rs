@@ -7,7 +7,7 @@ use super::fleet::short;
 use super::host_set::HostSet;
 
 /// From the easiest change to the hardest.
-const EASE: [Rule; 14] = [
+const EASE: [Rule; 15] = [
     Rule::Cordoned,
     Rule::Memory,
     Rule::Cpu,
@@ -18,6 +18,7 @@ const EASE: [Rule; 14] = [
     Rule::Device,
     Rule::MachineMetadata,
     Rule::Replaces,
+    Rule::Full,
     Rule::Draining,
     Rule::Silent,
     Rule::Leaving,
@@ -115,6 +116,7 @@ fn change(board: &Board<'_>, unit: u32, check: &Check, host: u32) -> String {
         (Rule::Cordoned, _) => format!("uncordon host {id}"),
         (Rule::Draining, _) => format!("end the drain of host {id}"),
         (Rule::Silent, _) => format!("wait until host {id} has said what it has"),
+        (Rule::Full, _) => format!("free space on the disk of host {id}"),
         (Rule::Dead, _) => format!("bring host {id} back"),
         (_, Some(blocker)) => format!("stop or move {blocker} on host {id} ({text})"),
         (Rule::MachineMetadata, _) => {

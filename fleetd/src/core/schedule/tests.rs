@@ -106,6 +106,11 @@ fn a_remedy_is_the_easiest_change() {
     let unit = [("a", memory(512))];
     let found = fleet(&[("h1", cordoned), ("h2", Host::default())], &unit, &[]);
     assert_eq!(reasons(&found, "a").1, "uncordon host h1");
+    let full = Host { full: true, ..host() };
+    let found = fleet(&[("h1", full)], &unit, &[]);
+    let (groups, remedy) = reasons(&found, "a");
+    assert_eq!(groups, ["1 host: the disk of the host is full"]);
+    assert_eq!(remedy, "free space on the disk of host h1");
     let units = [("a", memory(512)), ("b", memory(1000))];
     let found = fleet(&[("h1", host())], &units, &[("b", "h1")]);
     assert_eq!(

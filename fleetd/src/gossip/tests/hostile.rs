@@ -249,3 +249,28 @@ fn a_replayed_packet_changes_nothing() {
     assert_eq!(world.events.len(), before);
     assert!(world.all_see_all());
 }
+
+#[test]
+fn a_life_that_nobody_comes_to_is_believed_of_no_host() {
+    let mut world = World::fleet(4, 3);
+    let nodes: Vec<_> = world.hosts.iter().map(|host| host.node.clone()).collect();
+    for life in [u64::MAX, u64::MAX - 1, 1 << 62] {
+        let liar = Node { life, ..nodes[0].clone() };
+        let lies = [Member::alive(Node { life, ..nodes[2].clone() })];
+        for to in [1, 2] {
+            give(&mut world, to, &packet(&liar, &nodes[to], Message::Gossip, &[]));
+            give(&mut world, to, &packet(&nodes[0], &nodes[to], Message::Gossip, &lies));
+            let other_self = Node { life, ..nodes[to].clone() };
+            give(&mut world, to, &packet(&nodes[0], &other_self, Message::Gossip, &[]));
+            world.give(to, Input::Heard(vec![(Node { life, ..nodes[2].clone() }, 0)]));
+        }
+    }
+    world.run(secs(10));
+    assert!(world.all_see_all());
+    for (host, node) in world.hosts.iter().zip(&nodes) {
+        assert_eq!(host.gossip.own(), node);
+        let lives: Vec<_> = host.gossip.members().map(|member| member.node.life).collect();
+        assert_eq!(lives, [1, 1]);
+    }
+    assert!(world.hosts[1].gossip.dropped().of(Reason::Unbelievable) >= 9);
+}

@@ -286,6 +286,7 @@ impl World {
             own: gossip.own().clone(),
             members: gossip.present(),
             records: gossip.records(),
+            peer: None,
         }
     }
 

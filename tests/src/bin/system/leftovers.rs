@@ -5,7 +5,7 @@
 //! user is gone, so what is left is asked for again until it is nothing or a time has passed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flotilla_tests::need;
@@ -113,28 +113,44 @@ fn forwarding() -> Option<String> {
 }
 
 /// Every cgroup, but for those that only hold processes which are not of this run: on the host
-/// the tree is shared with everything else that lives there.
+/// the tree is shared with everything else that lives there, other runs among it.
 fn cgroups() -> Vec<String> {
-    let mut found = Vec::new();
-    let Ok(root) = need::cgroup2() else { return found };
-    let mut open = vec![root];
-    while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                if !is_foreign(&entry.path()) {
-                    found.push(format!("cgroup {}", entry.path().display()));
-                }
-                open.push(entry.path());
-            }
-        }
-    }
-    found
+    let Ok(root) = need::cgroup2() else { return Vec::new() };
+    below(&root).into_iter().flat_map(|top| of_this_run(&top)).collect()
 }
 
-fn is_foreign(cgroup: &Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(cgroup.join("cgroup.procs")) else { return true };
+/// Of one tree below the root. Where nobody in all of it is of this run it is somebody else's, with its
+/// cgroups that hold others and no processes.
+fn of_this_run(top: &Path) -> Vec<String> {
+    let mut all = vec![top.to_owned()];
+    let mut next = 0;
+    while let Some(cgroup) = all.get(next) {
+        let children = below(cgroup);
+        all.extend(children);
+        next += 1;
+    }
+    let held: Vec<(&PathBuf, Option<bool>)> =
+        all.iter().map(|cgroup| (cgroup, is_held(cgroup))).collect();
+    let mut holders = held.iter().filter_map(|(_, ours)| *ours).peekable();
+    if holders.peek().is_some() && !holders.any(|ours| ours) {
+        return Vec::new();
+    }
+    let ours = held.into_iter().filter(|(_, ours)| *ours != Some(false));
+    ours.map(|(cgroup, _)| format!("cgroup {}", cgroup.display())).collect()
+}
+
+fn below(cgroup: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(cgroup).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.path()).collect()
+}
+
+/// Whether one of its processes is of this run; none: it has none itself, or has just gone.
+fn is_held(cgroup: &Path) -> Option<bool> {
+    let text = std::fs::read_to_string(cgroup.join("cgroup.procs")).ok()?;
     let mut pids = text.lines().filter_map(|line| line.parse().ok()).peekable();
-    pids.peek().is_some() && !pids.any(sys::descends_from_parent)
+    pids.peek()?;
+    Some(pids.any(sys::descends_from_parent))
 }
 
 /// The processes whose parent ended: the parent of this process adopts them.
