@@ -21,6 +21,7 @@ mod refusals;
 mod rotation;
 mod strangers;
 mod user;
+mod witness;
 
 use flotilla_tests::playground::Ground;
 

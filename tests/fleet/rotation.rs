@@ -65,6 +65,10 @@ fn every_key_changes_while_everything_runs_and_who_is_away_is_waited_for() {
         assert_eq!(keys(&ground, host), keys(&ground, ask));
         assert!(keys(&ground, host).is_disjoint(&old), "{host} takes an earlier key");
         assert_ne!(file(&ground, host, "identity.json")["certificate"], shown);
+        eventually("with either file it understands the others", || {
+            let view = |name| file(&ground, host, name)["view"].clone();
+            view("identity.json") == view("assignments.json")
+        });
     }
     for (unit, (host, pid)) in INSTANCES.into_iter().zip(before) {
         assert!(lives(pid));

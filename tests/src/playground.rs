@@ -255,7 +255,8 @@ impl Ground {
         said(&["start"], &self.start(host, "hello.container", HELLO));
     }
 
-    fn import_hello(&self, host: &str) {
+    /// The image `hello`, with nothing but its server.
+    pub fn import_hello(&self, host: &str) {
         let scratch = Scratch::new();
         let root = scratch.path().join("root");
         std::fs::create_dir_all(root.join("bin")).unwrap();

@@ -109,6 +109,9 @@ pub struct Join {
     /// Where the others will reach this host; none: the address by which it reaches them.
     #[serde(default)]
     pub advertise: Option<String>,
+    /// It decides with the others and runs nothing, until it is uncordoned.
+    #[serde(default)]
+    pub witness: bool,
 }
 
 /// Makes a token: `POST /v1/tokens`.

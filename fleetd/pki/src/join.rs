@@ -51,6 +51,8 @@ pub struct MachineFacts {
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,
+    /// It comes to decide with the others and to run nothing.
+    pub witness: bool,
 }
 
 impl MachineFacts {

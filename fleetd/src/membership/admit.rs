@@ -59,7 +59,11 @@ pub async fn join(
     let key = csr.fingerprint();
     let issued = issue(fleet, &csr, machine, now)?;
     let spend = fleet::Command::Spend { token: request.token.id(), machine, key };
-    decide(consensus, Some(spend), machine, at, key).await?;
+    let mut commands = vec![spend.into(), joins(machine, at, key)];
+    if request.facts.witness {
+        commands.push(machine::Command::Cordon { machine, cordoned: true }.into());
+    }
+    consensus.propose(Command::All(commands)).await?;
     answer(consensus, &issued)
 }
 
@@ -77,7 +81,7 @@ pub async fn renew(
         consensus::Error::Refused(crate::core::decided::Refusal::UnknownMachine { machine });
     let address = decided.machines.get(&machine).ok_or(unknown)?.address.clone();
     let issued = issue(fleet, &csr, machine, now)?;
-    decide(consensus, None, machine, address, csr.fingerprint()).await?;
+    consensus.propose(joins(machine, address, csr.fingerprint())).await?;
     answer(consensus, &issued)
 }
 
@@ -89,16 +93,8 @@ fn issue(fleet: &Fleet, csr: &Request, machine: MachineId, now: u64) -> Result<I
     authority.issue(csr, &Identity::Host(machine), HOST_VALID, now)
 }
 
-async fn decide(
-    consensus: &Consensus,
-    spend: Option<fleet::Command>,
-    machine: MachineId,
-    address: String,
-    key: Fingerprint,
-) -> Result<(), consensus::Error> {
-    let join = machine::Command::Join { machine, address, key: Some(key) };
-    let commands = spend.map(Command::from).into_iter().chain([join.into()]).collect();
-    consensus.propose(Command::All(commands)).await.map(|_| ())
+fn joins(machine: MachineId, address: String, key: Fingerprint) -> Command {
+    machine::Command::Join { machine, address, key: Some(key) }.into()
 }
 
 fn answer(consensus: &Consensus, issued: &Issued) -> Result<Admitted, Error> {

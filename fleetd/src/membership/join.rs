@@ -43,7 +43,7 @@ pub async fn join(host: Host<'_>, wanted: &Join) -> Result<Identity, Problem> {
     let at = identity::address(&wanted.at).map_err(invalid)?;
     let advertised = wanted.advertise.as_deref().map(identity::address).transpose();
     let advertised = advertised.map_err(invalid)?;
-    let work = ask(&host, &token, at, advertised);
+    let work = ask(&host, &token, at, (advertised, wanted.witness));
     let late = |_| unavailable(format!("join at {at}: there is no answer after {PATIENCE:?}"));
     let identity = tokio::time::timeout(PATIENCE, work).await.map_err(late)??;
     identity.write(host.place).map_err(|text| Problem::new(ProblemKind::Internal, text))?;
@@ -58,7 +58,7 @@ async fn ask(
     host: &Host<'_>,
     token: &Token,
     at: SocketAddr,
-    advertised: Option<SocketAddr>,
+    (advertised, witness): (Option<SocketAddr>, bool),
 ) -> Result<Identity, Problem> {
     let stream =
         connect(token, at).await.map_err(|why| unavailable(format!("join at {at}: {why}")))?;
@@ -67,7 +67,7 @@ async fn ask(
     let address = advertised.unwrap_or(SocketAddr::new(own.ip(), fleetd_api::FLEET_PORT));
     let key = Key::generate().map_err(|e| internal(e.to_string()))?;
     let csr = Request::make(&key, None).map_err(|e| internal(e.to_string()))?;
-    let facts = facts(host, address);
+    let facts = MachineFacts { witness, ..facts(host, address) };
     let request = JoinRequest { token: token.clone(), machine: host.machine, csr, facts };
     let admitted = send(stream, at, &request).await?;
     let Admitted { answer, view } = admitted;
@@ -86,6 +86,7 @@ fn facts(host: &Host<'_>, address: SocketAddr) -> MachineFacts {
         architecture: host.facts.architecture.clone(),
         cpus: u32::try_from(host.cpus).unwrap_or(u32::MAX),
         memory: host.facts.memory,
+        witness: false,
     }
 }
 

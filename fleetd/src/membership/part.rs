@@ -23,7 +23,7 @@ pub async fn take_part(
     let facts = capacity.facts.clone();
     tokio::spawn(tell::disk(links.clone(), capacity, consensus.disks()));
     let observed = sight::watch(links.clone(), consensus.clone(), facts, agent.progress.clone());
-    tokio::spawn(trust::follow(links.clone(), assignments.subscribe()));
+    tokio::spawn(trust::follow(links.clone(), assignments.subscribe(), context.place.clone()));
     tokio::spawn(trust::renew(links.clone(), consensus.clone(), context.place.clone()));
     tokio::spawn(sets::announce(links.clone(), consensus.clone()));
     tokio::spawn(sets::fetch(links.clone(), consensus.clone(), assignments.clone()));

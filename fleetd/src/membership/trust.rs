@@ -1,7 +1,9 @@
 //! What comes with this host's set beside units: other keys, other voters. And the next certificate.
 
+use super::identity::Identity;
 use super::links::secrets;
 use super::{Links, now};
+use crate::agent::place::Place;
 use crate::consensus::Consensus;
 use crate::core::decided::fleet::Secret;
 use crate::core::decided::{AssignmentSet, GENERATION, View};
@@ -9,7 +11,7 @@ use crate::core::machine_id::MachineId;
 use crate::membership::admit::Admitted;
 use crate::pki::certificate::Validity;
 use crate::pki::join::RenewRequest;
-use crate::pki::{Identity, Key, Own, Request};
+use crate::pki::{self, Key, Own, Request};
 use crate::sentence::cause;
 use axum::body::Body;
 use axum::http::header;
@@ -25,14 +27,21 @@ const WITHIN: Duration = Duration::from_secs(15);
 const ANSWER: usize = 1 << 20;
 
 /// Believes what the newest set says of the fleet, until fleetd ends.
-pub async fn follow(links: Arc<Links>, mut sets: watch::Receiver<Arc<AssignmentSet>>) {
+pub async fn follow(
+    links: Arc<Links>,
+    mut sets: watch::Receiver<Arc<AssignmentSet>>,
+    place: Place,
+) {
     let (view, index) = (links.view.borrow().clone(), sets.borrow().index);
     believe(&links, &view, index).await;
+    remember(&links, &place, |identity| identity.view = view.as_ref().clone());
     loop {
         let set = sets.borrow_and_update().clone();
         let is_known = |view: &View| **links.view.borrow() == *view;
         if let Some(view) = set.view.as_ref().filter(|view| !is_known(view)) {
             believe(&links, view, set.index).await;
+            // The set is on disk, too: with either of the two files this host understands the others.
+            remember(&links, &place, |identity| identity.view = view.clone());
             // Last: who waits for it finds the rest done.
             links.view.send_replace(Arc::new(view.clone()));
         }
@@ -52,7 +61,7 @@ async fn believe(links: &Links, view: &View, index: u64) {
 }
 
 /// Has the next certificate in time, and when another authority signs, until fleetd ends.
-pub async fn renew(links: Arc<Links>, consensus: Consensus, place: crate::agent::place::Place) {
+pub async fn renew(links: Arc<Links>, consensus: Consensus, place: Place) {
     let mut view = links.view.subscribe();
     loop {
         let issuer = view.borrow_and_update().bundle.authorities().first().map(|a| a.fingerprint);
@@ -68,9 +77,10 @@ pub async fn renew(links: Arc<Links>, consensus: Consensus, place: crate::agent:
         match next(&links, &consensus).await {
             Ok((own, certificate, key)) => {
                 links.credentials.replace_own(own);
-                if let Err(error) = keep(&links, &place, certificate, key) {
-                    tracing::warn!("keep this host's next certificate: {error}");
-                }
+                remember(&links, &place, |identity| {
+                    identity.certificate = certificate;
+                    identity.key = Secret(key.pem());
+                });
                 tracing::info!("this host has its next certificate");
             }
             Err(error) => {
@@ -84,7 +94,7 @@ pub async fn renew(links: Arc<Links>, consensus: Consensus, place: crate::agent:
 async fn next(links: &Links, consensus: &Consensus) -> Result<(Own, String, Key), String> {
     let view = links.view.borrow().clone();
     let key = Key::generate().map_err(|e| e.to_string())?;
-    let uri = Identity::Host(links.machine).uri(&view.fleet);
+    let uri = pki::Identity::Host(links.machine).uri(&view.fleet);
     let csr = Request::make(&key, Some(&uri)).map_err(|e| e.to_string())?;
     let request = RenewRequest { csr };
     let admitted = if consensus.leads() {
@@ -122,15 +132,15 @@ async fn ask(
     }
 }
 
-fn keep(
-    links: &Links,
-    place: &crate::agent::place::Place,
-    certificate: String,
-    key: Key,
-) -> Result<(), String> {
+/// What this host is and knows of the fleet, on disk.
+fn remember(links: &Links, place: &Place, change: impl FnOnce(&mut Identity)) {
     let mut identity = links.identity.lock().unwrap_or_else(PoisonError::into_inner);
-    identity.certificate = certificate;
-    identity.key = Secret(key.pem());
-    identity.view = links.view.borrow().as_ref().clone();
-    identity.write(place)
+    let before = identity.clone();
+    change(&mut identity);
+    if *identity == before {
+        return;
+    }
+    if let Err(error) = identity.write(place) {
+        tracing::warn!("keep what this host knows of the fleet: {error}");
+    }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Join {
     /// Where the other hosts will reach this one [default: the address by which it reaches them]
     #[arg(long, value_name = "ADDRESS[:PORT]")]
     pub advertise: Option<String>,
+    /// Only decide with the others, and run nothing: the third host of a fleet of two
+    #[arg(long)]
+    pub witness: bool,
 }
 
 #[derive(Debug, Args)]

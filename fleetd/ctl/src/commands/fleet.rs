@@ -41,8 +41,12 @@ pub(super) async fn join(context: &Context, flags: &JoinFlags) -> Result<u8, Fai
             .hint("fleetctl join ADDRESS --token -, and the token on standard input"));
     }
     let token = flags.token.read()?;
-    let body =
-        Join { at: flags.at.clone(), token: token.clone(), advertise: flags.advertise.clone() };
+    let body = Join {
+        at: flags.at.clone(),
+        token: token.clone(),
+        advertise: flags.advertise.clone(),
+        witness: flags.witness,
+    };
     let asked = context.client.slow::<Fleet>("/v1/fleet/join", json(&body)?);
     let waits = waits("join", format!("the fleet of {}", flags.at));
     let fleet = enter(context, waits, asked).await.map_err(|f| secret::hide(f, &token))?;

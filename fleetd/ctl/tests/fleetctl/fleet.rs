@@ -88,7 +88,7 @@ fn a_join_takes_the_token_from_standard_input_a_flag_or_the_environment() {
     assert_eq!(ran.out, line);
     let mut command = server.command(&["join", "10.0.0.9"]);
     assert_eq!(Ran::from(command.env("FLEETCTL_TOKEN", TOKEN).output().unwrap()).out, line);
-    let at = |at: &str, advertise| json!({"at": at, "token": TOKEN, "advertise": advertise});
+    let at = |at: &str, advertise| json!({"at": at, "token": TOKEN, "advertise": advertise, "witness": false});
     let bodies: Vec<Value> = server.changes().into_iter().map(|(_, body)| body).collect();
     let plain = at("10.0.0.9", Value::Null);
     assert_eq!(bodies, [plain.clone(), at("h:7", json!("10.0.0.1:7401")), plain]);
