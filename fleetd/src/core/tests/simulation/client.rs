@@ -1,6 +1,6 @@
 //! What people ask of the fleet.
 
-use super::group::{Proposer, join};
+use super::group::{Proposer, join, rotate};
 use super::units;
 use super::world::World;
 use crate::core::cluster;
@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 /// Asks something of the leader, if there is one.
 pub(super) fn act(world: &mut World) {
     let Some(leader) = world.group.leader else { return };
-    let command = match world.rng.random_range(0..12) {
+    let command = match world.rng.random_range(0..13) {
         0..9 => of_unit(world),
         9 => of_machine(world),
         10 => describe(world),
+        11 => rotate(world.group.now()),
         _ => remove(world, leader),
     };
     if let Some(command) = command.or_else(|| newcomer(world)) {

@@ -41,6 +41,10 @@ fn missing(world: &World) -> Option<String> {
     if world.group.leader.is_none() {
         return Some("nobody leads".to_owned());
     }
+    let lost = decided.machines.keys().any(|id| world.host_of(*id).is_none());
+    if decided.fleet.as_ref().is_some_and(|fleet| fleet.rotation.is_some()) && !lost {
+        return Some("a rotation of keys does not come to its end".to_owned());
+    }
     for (host, number) in world.hosts.iter().zip(0..) {
         // One that was removed hears of nothing any more, and what runs there goes on.
         if decided.machines.contains_key(&host.id) {

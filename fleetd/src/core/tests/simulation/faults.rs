@@ -194,6 +194,14 @@ fn restore(world: &mut World) {
     }
     let position = world.rng.random_range(first..position);
     let before = world.group.now().clone();
+    // Who has other keys by now understands nothing of what was decided with the earlier ones.
+    let keys = |of: &crate::core::decided::Decided| {
+        let fleet = of.fleet.clone().unwrap();
+        (fleet.signer_public.clone(), fleet.rotation.clone())
+    };
+    if keys(&before) != keys(&world.group.history[position]) {
+        return;
+    }
     let newest = world.hosts.iter().map(|host| host.set.index).max().unwrap_or(0);
     let kept = world.group.history.last().map_or(0, |decided| decided.index);
     let voters = |of: &crate::core::decided::Decided| of.fleet.clone().unwrap().voters.clone();

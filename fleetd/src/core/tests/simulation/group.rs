@@ -3,6 +3,7 @@
 
 use super::expected::Expected;
 use crate::core::decided::fleet::{self, Fleet, Secret};
+use crate::core::decided::rotation::Keys;
 use crate::core::decided::{Command, Decided, Outcome, Refusal, machine};
 use crate::core::machine_id::MachineId;
 use crate::pki::fixture;
@@ -38,7 +39,7 @@ fn founded() -> &'static Fleet {
     static FLEET: OnceLock<Fleet> = OnceLock::new();
     FLEET.get_or_init(|| {
         let authority = fixture::fleet();
-        let (signer, signer_public) = Signer::generate().unwrap();
+        let (signer, signer_public) = signers()[0].clone();
         Fleet {
             id: authority.fleet().clone(),
             authority: String::new(),
@@ -55,6 +56,20 @@ fn founded() -> &'static Fleet {
             rotation: None,
         }
     })
+}
+
+/// Two keys that sign sets, each with its public half: the fleet goes from the one to the other and back.
+fn signers() -> &'static [(String, String); 2] {
+    static SIGNERS: OnceLock<[(String, String); 2]> = OnceLock::new();
+    SIGNERS.get_or_init(|| [Signer::generate().unwrap(), Signer::generate().unwrap()])
+}
+
+/// The other key is to sign sets.
+pub(super) fn rotate(decided: &Decided) -> Option<Command> {
+    let fleet = decided.fleet.as_ref()?;
+    let next = signers().iter().find(|(_, public)| *public != fleet.signer_public)?.clone();
+    let signer = Some((Some(Secret(next.0)), next.1));
+    Some(fleet::Command::Rotate(Box::new(Keys { signer, ..Keys::default() })).into())
 }
 
 pub(super) fn join(id: MachineId) -> Command {
@@ -111,14 +126,6 @@ impl Group {
         self.leader = None;
         self.commit(Command::Raise { above }, Proposer::Client).unwrap();
         self.members = self.now().fleet.as_ref().map(|f| f.voters.clone()).unwrap_or_default();
-    }
-
-    pub(super) fn signer(&self) -> &'static str {
-        &founded().signer_public
-    }
-
-    pub(super) fn seed(&self) -> &'static str {
-        &founded().signer.0
     }
 
     /// The log as it is on disk and on its way leads to the same state on every host.

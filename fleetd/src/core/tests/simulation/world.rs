@@ -481,7 +481,9 @@ impl World {
 
     fn offer(&mut self, host: usize, signed: &Signed) {
         let at = &self.hosts[host];
-        match obey::read(signed, [self.group.signer()], at.id, at.set.index) {
+        // One that has just joined was told then.
+        let view = at.set.view.clone().or_else(|| self.group.now().view()).unwrap();
+        match obey::read(signed, view.signers(), at.id, at.set.index) {
             Ok(set) => self.take_over(host, set),
             Err(error) => self.say(format!("h{host} refuses a set: {error}")),
         }
@@ -512,7 +514,7 @@ impl World {
     /// The set as a voter hands it out.
     pub(super) fn sign(&mut self, decided: &Decided, id: MachineId) -> Arc<Signed> {
         let set = decided.set(id);
-        let seed = self.group.seed();
+        let seed = &decided.fleet.as_ref().unwrap().signer.0;
         let signed = self.signed.entry((id, set.index)).or_insert_with(|| {
             let payload = serde_json::to_string(&set).unwrap();
             Arc::new(Signer::read(seed).unwrap().sign(Purpose::AssignmentSet, payload))
