@@ -11,7 +11,8 @@ use crate::core::machine_id::MachineId;
 use crate::membership::admit::Admitted;
 use crate::pki::certificate::Validity;
 use crate::pki::join::RenewRequest;
-use crate::pki::{self, Key, Own, Request};
+use crate::pki::refusal::Side;
+use crate::pki::{self, Key, Own, Request, Trust};
 use crate::sentence::cause;
 use axum::body::Body;
 use axum::http::header;
@@ -21,8 +22,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub const RENEW: &str = "/v1/peer/renew";
-/// After an attempt to renew that failed; and how often the clock is looked at.
+/// How often the clock is looked at.
 const REST: Duration = Duration::from_secs(60);
+/// After an attempt to renew that failed; after each more, twice as long, up to [`REST`]. The fleet may
+/// wait for it.
+const SOON: Duration = Duration::from_secs(1);
 const WITHIN: Duration = Duration::from_secs(15);
 const ANSWER: usize = 1 << 20;
 
@@ -63,6 +67,7 @@ async fn believe(links: &Links, view: &View, index: u64) {
 /// Has the next certificate in time, and when another authority signs, until fleetd ends.
 pub async fn renew(links: Arc<Links>, consensus: Consensus, place: Place) {
     let mut view = links.view.subscribe();
+    let mut pause = SOON;
     loop {
         let issuer = view.borrow_and_update().bundle.authorities().first().map(|a| a.fingerprint);
         let own = links.credentials.own();
@@ -70,12 +75,14 @@ pub async fn renew(links: Arc<Links>, consensus: Consensus, place: Place) {
         let due = due.map_or(0, |validity| validity.renewal(&links.machine));
         if now() < due && links.authority() == issuer {
             // Not all of it at once: clocks are set.
-            let pause = REST.min(Duration::from_secs(due - now()));
-            let _ = tokio::time::timeout(pause, view.changed()).await;
+            let left = REST.min(Duration::from_secs(due - now()));
+            let _ = tokio::time::timeout(left, view.changed()).await;
+            pause = SOON;
             continue;
         }
         match next(&links, &consensus).await {
             Ok((own, certificate, key)) => {
+                pause = SOON;
                 links.credentials.replace_own(own);
                 remember(&links, &place, |identity| {
                     identity.certificate = certificate;
@@ -85,7 +92,8 @@ pub async fn renew(links: Arc<Links>, consensus: Consensus, place: Place) {
             }
             Err(error) => {
                 tracing::warn!("renew this host's certificate: {error}; it is tried again");
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep(pause).await;
+                pause = REST.min(pause * 2);
             }
         }
     }
@@ -106,8 +114,13 @@ async fn next(links: &Links, consensus: &Consensus) -> Result<(Own, String, Key)
     let pinned = view.bundle.authorities().first().map(|authority| authority.fingerprint);
     let pinned = pinned.ok_or("the fleet has no authority")?;
     let answer = admitted.answer;
-    let own =
-        answer.accept(&links.machine, &key, &pinned, UnixTime::now()).map_err(|e| e.to_string())?;
+    let now = UnixTime::now();
+    let own = answer.accept(&links.machine, &key, &pinned, now).map_err(|e| e.to_string())?;
+    let trust = Trust { bundle: answer.bundle, revoked: answer.revoked };
+    let by = own.certificate().and_then(|of| trust.verify(of, Side::Server, now).ok());
+    if by.is_none_or(|peer| peer.authority != pinned) {
+        return Err("it is of another authority than this host goes by now".to_owned());
+    }
     Ok((own, answer.certificate, key))
 }
 

@@ -194,12 +194,12 @@ fn restore(world: &mut World) {
     }
     let position = world.rng.random_range(first..position);
     let before = world.group.now().clone();
-    // Who has other keys by now understands nothing of what was decided with the earlier ones.
+    // Who had other keys meanwhile may understand nothing of what was decided with the earlier ones.
     let keys = |of: &crate::core::decided::Decided| {
         let fleet = of.fleet.clone().unwrap();
         (fleet.signer_public.clone(), fleet.rotation.clone())
     };
-    if keys(&before) != keys(&world.group.history[position]) {
+    if world.group.history[position..].iter().any(|of| keys(of) != keys(&before)) {
         return;
     }
     let newest = world.hosts.iter().map(|host| host.set.index).max().unwrap_or(0);
