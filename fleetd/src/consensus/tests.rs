@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::decided::unit;
+use crate::store::tests::{fill, small_disk};
 use fleetd_api::DesiredState;
-use std::io::Write;
 use std::path::PathBuf;
 
 struct Dir(PathBuf);
@@ -86,27 +86,6 @@ fn a_refusal_is_the_same_for_everybody_and_changes_nothing() {
     });
 }
 
-/// A tmpfs of its own, attached nowhere.
-fn small_disk(size: &str) -> PathBuf {
-    use rustix::mount::{
-        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
-        fsopen,
-    };
-    use std::os::fd::IntoRawFd;
-    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
-    fsconfig_set_string(&context, "size", size).unwrap();
-    fsconfig_create(&context).unwrap();
-    let disk = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
-    // Open to the end of the process, and the file system with it.
-    PathBuf::from(format!("/proc/self/fd/{}", disk.into_raw_fd()))
-}
-
-/// Fills a disk to the last byte.
-fn fill(filler: &Path) {
-    let mut file = std::fs::File::create(filler).unwrap();
-    while file.write_all(&[0; 1 << 12]).is_ok() {}
-}
-
 /// Submits units until the disk is full. Gives those that were acknowledged, and the refusal.
 async fn submit_until_full(consensus: &Consensus) -> (Vec<String>, Error) {
     let mut answered = Vec::new();
@@ -125,7 +104,7 @@ fn on_a_full_disk_units_still_end_and_with_room_everything_goes_on() {
         println!("SKIPPED: needs root");
         return;
     }
-    let disk = small_disk("48m");
+    let disk = small_disk("64m");
     let path = disk.join("fleetd.redb");
     let published = block_on(async {
         let (consensus, _) = Consensus::start(&path, MACHINE).await.unwrap();
@@ -152,7 +131,14 @@ fn on_a_full_disk_units_still_end_and_with_room_everything_goes_on() {
                 consensus.propose(unit::Command::Desire { unit, desired }.into()).await.unwrap();
             }
         }
-        for filler in ["filler", "filler 2"] {
+        // A fleetd that starts on it finds what was given up, too.
+        drop((consensus, group));
+        drop(tokio::time::timeout(Duration::from_secs(60), start_again(&path)).await.unwrap());
+        fill(&disk.join("filler 3"));
+        let again = tokio::time::timeout(Duration::from_secs(60), start_again(&path));
+        let consensus = again.await.expect("it starts");
+        assert_eq!(consensus.disk(), Disk::ReserveUsed);
+        for filler in ["filler", "filler 2", "filler 3"] {
             std::fs::remove_file(disk.join(filler)).unwrap();
         }
         let mut disks = consensus.disks();
@@ -168,24 +154,67 @@ fn on_a_full_disk_units_still_end_and_with_room_everything_goes_on() {
 }
 
 #[test]
-fn a_start_on_a_full_disk_takes_of_the_reserve() {
+fn a_start_on_a_full_disk_goes_on_with_the_reserve() {
     if !rustix::process::geteuid().is_root() {
         println!("SKIPPED: needs root");
         return;
     }
-    let disk = small_disk("48m");
+    let disk = small_disk("32m");
     let path = disk.join("fleetd.redb");
     block_on(async {
         let (consensus, _) = Consensus::start(&path, MACHINE).await.unwrap();
-        submit_until_full(&consensus).await
+        consensus.propose(submit("u0.container", "x")).await.unwrap();
     });
+    take_all_pages(&path);
     fill(&disk.join("filler"));
     block_on(async {
-        let consensus = start_again(&path).await;
+        let again = tokio::time::timeout(Duration::from_secs(60), start_again(&path));
+        let consensus = again.await.expect("it starts");
+        for number in 0..3000 {
+            let desired = [DesiredState::Loaded, DesiredState::Launched][number % 2];
+            propose_again(&consensus, || {
+                unit::Command::Desire { unit: "u0.container".to_owned(), desired }.into()
+            })
+            .await;
+            if consensus.disk() == Disk::ReserveUsed {
+                break;
+            }
+        }
         assert_eq!(consensus.disk(), Disk::ReserveUsed);
         let destroy = unit::Command::Destroy { unit: "u0.container".to_owned() };
         consensus.propose(destroy.into()).await.unwrap();
     });
+}
+
+/// Also if the disk was full, and the reserve helps.
+async fn propose_again(consensus: &Consensus, command: impl Fn() -> Command) {
+    let mut group = consensus.group.clone();
+    while let Err(error) = consensus.propose(command()).await {
+        assert!(matches!(&error, Error::Store(e) if e.no_space()), "{error}");
+        group.wait_for(|state| matches!(state, State::Runs(_))).await.unwrap();
+    }
+}
+
+/// So that whoever writes next needs space.
+fn take_all_pages(path: &Path) {
+    const TAKEN: redb::TableDefinition<u32, &[u8]> = redb::TableDefinition::new("taken");
+    let mut number = 0;
+    for size in [60_000, 3_000] {
+        loop {
+            number += 1;
+            let taken = store::offline(path, |database| {
+                let transaction = database.begin_write()?;
+                transaction.open_table(TAKEN)?.insert(number, vec![7; size].as_slice())?;
+                Ok(transaction.commit()?)
+            });
+            match taken {
+                Err(error) if error.no_space() => break,
+                // The file may still be held by a thread of the group before.
+                Err(_) => std::thread::yield_now(),
+                Ok(()) => {}
+            }
+        }
+    }
 }
 
 /// As a recovery does while no fleetd runs.

@@ -4,6 +4,7 @@
 //! the machine's id, the number of this fleetd's start, and the log of [`crate::consensus`]. It is
 //! written by one thread ([`writer`]): commits block. For when its disk is full there is a [`reserve`].
 
+mod backend;
 mod error;
 pub mod facts;
 pub mod log;
@@ -11,6 +12,7 @@ pub mod reserve;
 pub mod space;
 pub mod writer;
 
+use backend::Backend;
 pub use error::Error;
 use error::is_no_space;
 
@@ -63,7 +65,7 @@ impl Store {
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(path, private).map_err(|e| fail(e.to_string()))?;
         unharmed(path, || {
-            let database = builder().open(path)?;
+            let database = open(path)?;
             let opened = begin(&database, new_machine_id)?;
             let decided = facts::read(&database)?;
             Ok((Self { database, decided }, opened))
@@ -73,7 +75,7 @@ impl Store {
     /// The same for a fleetd that has had it open, and no longer has.
     pub fn reopen(path: &Path) -> Result<Self, Error> {
         unharmed(path, || {
-            let database = builder().open(path)?;
+            let database = open(path)?;
             let decided = facts::read(&database)?;
             Ok(Self { database, decided })
         })
@@ -105,7 +107,7 @@ pub fn offline<T>(
     path: &Path,
     work: impl FnOnce(&Database) -> Result<T, redb::Error>,
 ) -> Result<T, Error> {
-    unharmed(path, || work(&builder().open(path)?))
+    unharmed(path, || work(&open(path)?))
 }
 
 /// A damaged file can make redb panic as well as fail.
@@ -144,6 +146,10 @@ fn begin(database: &Database, new_machine_id: &str) -> Result<Opened, redb::Erro
     Ok(opened)
 }
 
+fn open(path: &Path) -> Result<Database, redb::Error> {
+    Ok(builder().create_with_backend(Backend::open(path)?)?)
+}
+
 fn builder() -> redb::Builder {
     let mut builder = redb::Builder::new();
     builder.set_cache_size(CACHE);
@@ -168,4 +174,4 @@ fn create(path: &Path) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@
 use crate::sys::file;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Some tens of thousands of small decisions; the log is shortened after five thousand.
@@ -67,14 +67,21 @@ fn allocate(path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Holes of a database count as used only when they are written; it grows behind its end.
+/// Blocks for the holes of a database, which are there only when they are written, and the rest behind its
+/// end, where it grows.
 fn keep_room(file: &File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    let mut size = SIZE;
-    while size >= 1 << 20 {
-        let reaches_back = length.min(size);
-        match file::allocate_within(file, length - reaches_back, reaches_back + size / 2) {
-            Err(e) if e.kind() == io::ErrorKind::StorageFull => size /= 2,
+    const PIECE: u64 = 1 << 20;
+    let before = file.metadata()?;
+    let reaches_back = before.len().min(SIZE);
+    match file::allocate_within(file, before.len() - reaches_back, reaches_back) {
+        Err(e) if e.kind() != io::ErrorKind::StorageFull => return Err(e),
+        _ => {}
+    }
+    let taken = file.metadata()?.blocks().saturating_sub(before.blocks()) * 512;
+    let mut size = SIZE.saturating_sub(taken);
+    while size >= PIECE {
+        match file::allocate_within(file, before.len(), size) {
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => size -= PIECE,
             other => return other,
         }
     }
@@ -87,7 +94,6 @@ mod tests {
 
     #[test]
     fn it_takes_space_until_it_is_given_to_the_database() {
-        use std::os::unix::fs::MetadataExt;
         let dir = std::env::temp_dir().join(format!("flotilla-reserve-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let database = dir.join("fleetd.redb");

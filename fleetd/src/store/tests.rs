@@ -2,20 +2,21 @@ use super::*;
 use crate::core::decided::{Entry, Place};
 use crate::core::machine_id::MachineId;
 use fleetd_api::DesiredState;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-struct Dir(PathBuf);
+pub(super) struct Dir(PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path =
             std::env::temp_dir().join(format!("flotilla-store-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.0.join("fleetd.redb")
     }
 }
@@ -24,6 +25,27 @@ impl Drop for Dir {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.0).unwrap();
     }
+}
+
+/// A tmpfs of its own, attached nowhere.
+pub(crate) fn small_disk(size: &str) -> PathBuf {
+    use rustix::mount::{
+        FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
+        fsopen,
+    };
+    use std::os::fd::IntoRawFd;
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
+    fsconfig_set_string(&context, "size", size).unwrap();
+    fsconfig_create(&context).unwrap();
+    let disk = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
+    // Open to the end of the process, and the file system with it.
+    PathBuf::from(format!("/proc/self/fd/{}", disk.into_raw_fd()))
+}
+
+/// Fills a disk to the last byte.
+pub(crate) fn fill(filler: &Path) {
+    let mut file = std::fs::File::create(filler).unwrap();
+    while file.write_all(&[0; 1 << 12]).is_ok() {}
 }
 
 fn entry() -> Arc<Entry> {
