@@ -11,6 +11,7 @@
 //! | [`events`] | what happened, for whoever listens |
 //! | [`logs`] | reads the log files that supervisors write |
 //! | [`gossip`] | who is there, who is dead, what each host says about itself |
+//! | [`net`], [`blocking`] | sockets and threads, which a simulation has of its own |
 //! | [`host`], [`notify_systemd`] | facts about the host; words to its init |
 //! | [`image`] | images and root file systems |
 //! | [`membership`] | this host as one of a fleet: how it comes in, what it tells and hears |
@@ -21,6 +22,7 @@
 //! | [`sys`] | system calls, and all unsafe code |
 
 pub mod agent;
+mod blocking;
 pub mod cli;
 pub mod consensus;
 pub mod core;
@@ -32,8 +34,11 @@ pub mod image;
 pub mod keep_cgroup;
 pub mod logs;
 pub mod membership;
+mod net;
 pub mod notify_systemd;
 pub mod peer;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 pub mod sys;
 

@@ -8,6 +8,7 @@
 //! ended here have its place elsewhere.
 
 use super::place::{Place, sync, write_whole};
+use crate::blocking::blocking;
 use crate::consensus::Consensus;
 use crate::core::decided::{AssignmentSet, Decided};
 use crate::core::machine_id::MachineId;
@@ -125,7 +126,7 @@ impl Assignments {
                 return;
             }
             let own = Arc::clone(&self);
-            let kept = tokio::task::spawn_blocking(move || own.keep()).await;
+            let kept = blocking(move || own.keep()).await;
             if !matches!(kept, Ok(Ok(()))) {
                 tokio::time::sleep(AGAIN).await;
             }

@@ -33,6 +33,13 @@ impl Launcher {
         Ok(Self { program, namespace, null })
     }
 
+    /// One that starts nothing.
+    #[cfg(test)]
+    pub fn idle() -> Self {
+        let null = || File::options().read(true).write(true).open("/dev/null").unwrap();
+        Self { program: null().into(), namespace: null().into(), null: null() }
+    }
+
     /// Starts a supervisor with these arguments in its cgroup.
     pub fn start(
         &self,

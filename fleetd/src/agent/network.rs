@@ -42,6 +42,13 @@ impl Network {
         Self { orders, trouble }
     }
 
+    /// One that reaches no netd.
+    #[cfg(test)]
+    pub fn idle() -> Self {
+        let (orders, (_, trouble)) = (mpsc::unbounded_channel().0, watch::channel(None));
+        Self { orders, trouble }
+    }
+
     /// Asks for an endpoint; waits for as long as netd is not there.
     pub async fn attach(&self, spec: EndpointSpec) -> Result<(Attached, OwnedFd), String> {
         let (answer, attached) = oneshot::channel();

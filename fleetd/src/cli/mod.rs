@@ -1,6 +1,7 @@
 //! The commands of fleetd. Exit codes are decided here and nowhere else.
 
 mod daemon;
+pub(crate) mod group;
 mod keep_cgroup;
 mod lock;
 

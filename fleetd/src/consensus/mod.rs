@@ -12,6 +12,7 @@ pub mod news;
 pub mod raft;
 pub mod voters;
 
+use crate::blocking::blocking;
 use crate::core::decided::{self, Command, Decided, Outcome, Refusal};
 use crate::core::disk::Disk;
 use crate::core::machine_id::MachineId;
@@ -364,7 +365,7 @@ impl<W: Wire> Host<W> {
 
     async fn again(&self) -> Result<Node, String> {
         let path = self.path.clone();
-        let store = tokio::task::spawn_blocking(move || Store::reopen(&path)).await;
+        let store = blocking(move || Store::reopen(&path)).await;
         let store = store.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
         self.start(store).await
     }

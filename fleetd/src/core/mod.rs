@@ -17,7 +17,7 @@ pub mod schedule;
 pub mod status;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use fleetd_pki::machine_id;
 pub use fleetd_unit as unit;

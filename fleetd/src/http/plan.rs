@@ -3,6 +3,7 @@
 use super::problem::{Answer, Result, internal};
 use super::units::{checked, decide, submission, wish};
 use super::{Api, Shared};
+use crate::blocking::blocking;
 use crate::consensus;
 use crate::core::cluster::{self, Failure, Forecast, Outlook, Read, Step};
 use crate::core::decided::unit::Command;
@@ -30,7 +31,7 @@ pub(super) async fn plan(State(api): Shared, body: Body) -> Result<Json<Plan>> {
     let decided = api.consensus.decided();
     let observed = api.observed.borrow().clone();
     // A forecast for thousands of units takes a while, and others wait for this thread.
-    let forecast = tokio::task::spawn_blocking(move || {
+    let forecast = blocking(move || {
         let (options, mut files) = (Options::default(), Read::default());
         let forecast = cluster::forecast(&decided, &observed, options, &mut files, commands);
         forecast.map(|forecast| told(&decided, &asked, &forecast))

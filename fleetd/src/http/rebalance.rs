@@ -2,6 +2,7 @@
 
 use super::problem::{Answer, Result, internal};
 use super::{Api, Shared};
+use crate::blocking::blocking;
 use crate::consensus;
 use crate::core::cluster::{self, Balance, Gain, Read};
 use crate::core::decided::{Command, Decided, Refusal};
@@ -72,7 +73,7 @@ pub(super) async fn move_one(
 async fn look(api: &Api, decided: Arc<Decided>, limits: Limits) -> Result<Balance> {
     let observed = api.observed.borrow().clone();
     // For tens of thousands of units it takes seconds, and others wait for this thread.
-    let balance = tokio::task::spawn_blocking(move || {
+    let balance = blocking(move || {
         let (options, mut files) = (Options::default(), Read::default());
         cluster::rebalance(&decided, &observed, options, &mut files, limits)
     });

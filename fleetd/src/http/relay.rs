@@ -6,6 +6,7 @@
 use super::Shared;
 use super::problem::{Answer, Result};
 use crate::core::machine_id::MachineId;
+use crate::net::TcpStream;
 use crate::peer::upgrade;
 use crate::sentence::cause;
 use axum::extract::{Path, Request, State};
@@ -13,7 +14,6 @@ use axum::response::Response;
 use fleetd_api::{Problem, ProblemKind, RELAY};
 use std::time::Duration;
 use tokio::io::copy_bidirectional;
-use tokio::net::TcpStream;
 
 const CONNECT: Duration = Duration::from_secs(5);
 

@@ -6,6 +6,7 @@ use crate::agent::place::Place;
 use crate::core::decided::fleet::Secret;
 use crate::core::machine_id::MachineId;
 use crate::core::unit::HostFacts;
+use crate::net::TcpStream;
 use crate::pki::join::{JoinRequest, MachineFacts};
 use crate::pki::refusal::explain;
 use crate::pki::{Key, Request, Token, joining, tls};
@@ -19,7 +20,6 @@ use rustls::pki_types::UnixTime;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 

@@ -10,6 +10,7 @@ use crate::core::gossip::packet::Secret;
 use crate::core::gossip::{Node, Parameters};
 use crate::core::machine_id::MachineId;
 use crate::gossip::{self, Handle, Settings};
+use crate::net;
 use crate::peer::client::Limits;
 use crate::peer::raft::Messages;
 use crate::peer::{Client, raft};
@@ -18,7 +19,7 @@ use crate::pki::{Credentials, Fingerprint};
 use crate::store::Opened;
 use rustls::pki_types::UnixTime;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -144,18 +145,15 @@ impl Links {
 /// The address itself where this host has it, else all of its addresses: others may reach it by one
 /// that is translated on the way.
 fn bind(address: SocketAddr) -> io::Result<SocketAddr> {
-    match TcpListener::bind(SocketAddr::new(address.ip(), 0)) {
-        Ok(_) => Ok(address),
-        Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => {
-            let any = match address {
-                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            };
-            tracing::info!("this host does not have {}: it listens on all addresses", address.ip());
-            Ok(SocketAddr::new(any, address.port()))
-        }
-        Err(e) => Err(e),
+    if net::has(address.ip())? {
+        return Ok(address);
     }
+    let any = match address {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    tracing::info!("this host does not have {}: it listens on all addresses", address.ip());
+    Ok(SocketAddr::new(any, address.port()))
 }
 
 fn number(fleet: &str) -> u128 {

@@ -2,6 +2,7 @@
 
 use super::caller::Via;
 use super::validity::{Clock, Shown};
+use crate::net::TcpStream;
 use crate::pki::refusal::{Side, explain};
 use crate::pki::{Credentials, Expected, joining, tls};
 use crate::sentence::cause;
@@ -11,7 +12,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 

@@ -7,6 +7,7 @@ use super::handshake::Handshakes;
 use super::limits::{Limits, REST};
 use super::places::{Place, Places};
 use super::validity::{Clock, wall_clock};
+use crate::net::{TcpListener, TcpStream};
 use crate::pki::Credentials;
 use crate::sentence::cause;
 use axum::Router;
@@ -19,7 +20,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -164,6 +164,9 @@ const VANISHED: Duration = Duration::from_secs(30);
 
 /// Options of a connection, at both ends.
 pub(super) fn prepare(tcp: &TcpStream) -> Result<(), Errno> {
+    // A simulated one has none.
+    #[cfg(test)]
+    let TcpStream::Kernel(tcp) = tcp else { return Ok(()) };
     setsockopt(tcp, sockopt::TcpNoDelay, &true)?;
     setsockopt(tcp, sockopt::KeepAlive, &true)?;
     setsockopt(tcp, sockopt::TcpKeepIdle, &SILENT)?;

@@ -9,6 +9,8 @@ mod error;
 pub mod facts;
 pub mod log;
 pub mod reserve;
+#[cfg(test)]
+pub(crate) mod simulated;
 pub mod space;
 pub mod writer;
 
@@ -65,7 +67,7 @@ impl Store {
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(path, private).map_err(|e| fail(e.to_string()))?;
         unharmed(path, || {
-            let database = open(path)?;
+            let database = open_file(path)?;
             let opened = begin(&database, new_machine_id)?;
             let decided = facts::read(&database)?;
             Ok((Self { database, decided }, opened))
@@ -75,7 +77,7 @@ impl Store {
     /// The same for a fleetd that has had it open, and no longer has.
     pub fn reopen(path: &Path) -> Result<Self, Error> {
         unharmed(path, || {
-            let database = open(path)?;
+            let database = open_file(path)?;
             let decided = facts::read(&database)?;
             Ok(Self { database, decided })
         })
@@ -107,7 +109,7 @@ pub fn offline<T>(
     path: &Path,
     work: impl FnOnce(&Database) -> Result<T, redb::Error>,
 ) -> Result<T, Error> {
-    unharmed(path, || work(&open(path)?))
+    unharmed(path, || work(&open_file(path)?))
 }
 
 /// A damaged file can make redb panic as well as fail.
@@ -146,14 +148,18 @@ fn begin(database: &Database, new_machine_id: &str) -> Result<Opened, redb::Erro
     Ok(opened)
 }
 
-fn open(path: &Path) -> Result<Database, redb::Error> {
-    Ok(builder().create_with_backend(Backend::open(path)?)?)
-}
-
 fn builder() -> redb::Builder {
     let mut builder = redb::Builder::new();
     builder.set_cache_size(CACHE);
     builder
+}
+
+fn open_file(path: &Path) -> Result<Database, redb::Error> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::open(path) {
+        return Ok(builder().create_with_backend(disk?)?);
+    }
+    Ok(builder().create_with_backend(Backend::open(path)?)?)
 }
 
 /// A database that appears whole or not at all: what an interrupted first start leaves is never

@@ -1,6 +1,7 @@
 //! The disk below the database: how full it is, and the [`Reserve`].
 
 use super::reserve::{Reserve, SIZE};
+use crate::blocking::blocking;
 use crate::core::disk::Disk;
 use crate::sentence::cause;
 use crate::sys::file;
@@ -54,7 +55,7 @@ impl Space {
             }
             let space = self.clone();
             // Disks that are full are slow, too.
-            if tokio::task::spawn_blocking(move || space.look()).await.is_err() {
+            if blocking(move || space.look()).await.is_err() {
                 return;
             }
         }

@@ -22,8 +22,16 @@ struct Job {
 /// The queue of the thread, which ends with the last of these.
 #[derive(Clone)]
 pub struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: Jobs,
     failure: Failure,
+}
+
+#[derive(Clone)]
+enum Jobs {
+    ToThread(mpsc::Sender<Job>),
+    /// In a simulation: no seed says when a thread comes to its end.
+    #[cfg(test)]
+    ToTask(tokio::sync::mpsc::UnboundedSender<Job>),
 }
 
 /// What went wrong.
@@ -51,12 +59,19 @@ const TOGETHER: usize = 1024;
 
 impl Writer {
     pub fn start(database: Arc<Database>) -> std::io::Result<Self> {
+        #[cfg(test)]
+        if turmoil::in_simulation() {
+            let (jobs, queue) = tokio::sync::mpsc::unbounded_channel();
+            let failure = Failure::default();
+            tokio::spawn(task::write_all(database, queue, failure.clone()));
+            return Ok(Self { jobs: Jobs::ToTask(jobs), failure });
+        }
         let (jobs, queue) = mpsc::channel::<Job>();
         let failure = Failure::default();
         let seen = failure.clone();
         let thread = std::thread::Builder::new().name("store".to_owned());
         thread.spawn(move || write_all(&database, &queue, &seen))?;
-        Ok(Self { jobs, failure })
+        Ok(Self { jobs: Jobs::ToThread(jobs), failure })
     }
 
     /// On disk when `done` is told of success, with everything that was handed over before.
@@ -74,7 +89,12 @@ impl Writer {
     }
 
     fn give(&self, job: Job) {
-        if let Err(mpsc::SendError(Job { done: Some(done), .. })) = self.jobs.send(job) {
+        let refused = match &self.jobs {
+            Jobs::ToThread(jobs) => jobs.send(job).map_err(|mpsc::SendError(job)| job),
+            #[cfg(test)]
+            Jobs::ToTask(jobs) => jobs.send(job).map_err(|refused| refused.0),
+        };
+        if let Err(Job { done: Some(done), .. }) = refused {
             let ended = std::io::Error::other("the thread that writes has ended");
             done(Err(Arc::new(redb::Error::Io(ended))));
         }
@@ -119,6 +139,10 @@ fn commit(database: &Database, work: Vec<Work>) -> Result<(), redb::Error> {
     }
     Ok(transaction.commit()?)
 }
+
+#[cfg(test)]
+#[path = "writer_task.rs"]
+mod task;
 
 #[cfg(test)]
 #[path = "writer_tests.rs"]

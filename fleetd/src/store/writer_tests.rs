@@ -6,117 +6,11 @@
 use super::*;
 use crate::core::decided::{Command, Decided, machine, unit};
 use crate::core::machine_id::MachineId;
+use crate::store::simulated::Disk;
 use crate::store::{facts, log};
 use fleetd_api::DesiredState;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use std::io;
-
-/// A disk writes that much whole or not at all.
-const SECTOR: usize = 512;
-
-#[derive(Debug)]
-enum Write {
-    Data(usize, Vec<u8>),
-    Length(usize),
-}
-
-#[derive(Debug, Default)]
-struct Content {
-    /// What is safe, and what is read: with what waits to be safe.
-    safe: Vec<u8>,
-    seen: Vec<u8>,
-    waiting: Vec<Write>,
-    /// So many writes and syncs go well from now on.
-    good: Option<u32>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Disk(Arc<Mutex<Content>>);
-
-fn put(bytes: &mut Vec<u8>, write: &Write) {
-    match write {
-        Write::Length(length) => bytes.resize(*length, 0),
-        Write::Data(at, data) => {
-            let end = at + data.len();
-            bytes.resize(bytes.len().max(end), 0);
-            bytes[*at..end].copy_from_slice(data);
-        }
-    }
-}
-
-impl Disk {
-    fn content(&self) -> std::sync::MutexGuard<'_, Content> {
-        self.0.lock().unwrap()
-    }
-
-    fn take(&self, write: Option<Write>) -> io::Result<()> {
-        let mut content = self.content();
-        match &mut content.good {
-            Some(0) => return Err(io::ErrorKind::StorageFull.into()),
-            Some(good) => *good -= 1,
-            None => {}
-        }
-        match write {
-            Some(write) => {
-                put(&mut content.seen, &write);
-                content.waiting.push(write);
-            }
-            None => {
-                content.safe = content.seen.clone();
-                content.waiting.clear();
-            }
-        }
-        Ok(())
-    }
-
-    /// Cuts the power: of what waits each write comes through, in part, or not.
-    fn crash(&self, rng: &mut StdRng) -> Self {
-        let mut content = self.content();
-        let mut safe = content.safe.clone();
-        for write in std::mem::take(&mut content.waiting) {
-            match (rng.random_range(0..3), write) {
-                (0, _) => {}
-                (1, Write::Data(at, mut data)) => {
-                    let sectors = rng.random_range(0..=data.len() / SECTOR);
-                    data.truncate(sectors * SECTOR);
-                    put(&mut safe, &Write::Data(at, data));
-                }
-                (_, write) => put(&mut safe, &write),
-            }
-        }
-        let next = Content { seen: safe.clone(), safe, ..Content::default() };
-        Self(Arc::new(Mutex::new(next)))
-    }
-}
-
-impl redb::StorageBackend for Disk {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.content().seen.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let at = usize::try_from(offset).map_err(io::Error::other)?;
-        let content = self.content();
-        let found = content.seen.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(found);
-        Ok(())
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        let length = usize::try_from(length).map_err(io::Error::other)?;
-        self.take(Some(Write::Length(length)))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.take(None)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let at = usize::try_from(offset).map_err(io::Error::other)?;
-        self.take(Some(Write::Data(at, data.to_vec())))
-    }
-}
 
 /// A host's database as the group uses it.
 struct Group {

@@ -8,6 +8,8 @@ pub mod inotify;
 pub mod mount;
 pub mod overlay;
 pub mod process;
+#[cfg(test)]
+pub mod simulated;
 pub mod socket;
 pub mod spawn;
 pub mod time;

@@ -2,6 +2,7 @@
 
 use super::log::cause;
 use super::{Applied, Entry, Group, LogId, Membership, StorageError, Voter};
+use crate::blocking::blocking;
 use crate::core::decided::{Decided, image};
 use crate::core::machine_id::MachineId;
 use crate::store::writer::Writer;
@@ -53,6 +54,8 @@ impl Machine {
 
     /// The database may be behind what was published: what follows from the log is written late.
     fn publish(&self) {
+        #[cfg(test)]
+        crate::simulation::published(&self.decided);
         self.publish.send_if_modified(|published| {
             let newer = self.decided.index > published.index;
             if newer {
@@ -164,7 +167,7 @@ pub struct Builder {
 impl RaftSnapshotBuilder<Group> for Builder {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Group>, StorageError> {
         let decided = Arc::clone(&self.decided);
-        let bytes = tokio::task::spawn_blocking(move || image::write(&decided)).await;
+        let bytes = blocking(move || image::write(&decided)).await;
         let failed =
             |e: std::io::Error| StorageError::from(StorageIOError::write_snapshot(None, &e));
         let bytes = bytes.map_err(std::io::Error::other).flatten().map_err(failed)?;

@@ -1,1 +1,1 @@
-mod simulation;
+pub(crate) mod simulation;

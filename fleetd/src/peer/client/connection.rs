@@ -1,6 +1,7 @@
 //! One connection to a host, and the task that keeps it going.
 
 use super::pool::{Host, Lease, Pool};
+use crate::net::TcpStream;
 use crate::peer::error::{Error, To, explain_http, explain_io};
 use crate::peer::handshake::HTTP;
 use crate::peer::limits::HEADER;
@@ -19,7 +20,6 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;

@@ -13,21 +13,21 @@ use fleetd_api::DesiredState;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
-pub(super) struct Checker {
+pub(crate) struct Checker {
     /// Every set that was ever decided.
-    sets: BTreeMap<(MachineId, u64), AssignmentSet>,
+    pub(crate) sets: BTreeMap<(MachineId, u64), AssignmentSet>,
     owners: BTreeMap<(String, u64), MachineId>,
     /// Places that a host lost without having been heard of: a copy may still run there.
     written_off: BTreeSet<(String, MachineId)>,
     /// Hosts that were lost for the leader when it proposed last.
-    lost: BTreeSet<MachineId>,
+    pub(crate) lost: BTreeSet<MachineId>,
     /// Units that have no place when all is healed, as the leader says.
-    pub(super) unplaced: BTreeSet<String>,
+    pub(crate) unplaced: BTreeSet<String>,
 }
 
 impl Checker {
     /// The leader proposes, by what it sees.
-    pub(super) fn lost(&mut self, _leader: usize, observed: &Observed) {
+    pub(crate) fn lost(&mut self, _leader: usize, observed: &Observed) {
         let lost = observed.machines.iter().filter(|(_, seen)| seen.lost);
         self.lost = lost.map(|(id, _)| *id).collect();
     }
@@ -49,7 +49,12 @@ impl Checker {
         self.places(before, after, by_leader).or_else(|| self.numbers(after))
     }
 
-    fn places(&mut self, before: &Decided, after: &Decided, by_leader: bool) -> Option<String> {
+    pub(crate) fn places(
+        &mut self,
+        before: &Decided,
+        after: &Decided,
+        by_leader: bool,
+    ) -> Option<String> {
         for name in crate::core::decided::changed(&before.places, &after.places) {
             let places = |of: &Decided| of.places.get(&name).cloned().unwrap_or_default();
             let (old, new) = (places(before), places(after));
@@ -81,7 +86,7 @@ impl Checker {
     }
 
     /// A set never changes without its number.
-    fn numbers(&mut self, after: &Decided) -> Option<String> {
+    pub(crate) fn numbers(&mut self, after: &Decided) -> Option<String> {
         for id in after.machines.keys() {
             let set = after.set(*id);
             let known = self.sets.entry((*id, set.index)).or_insert_with(|| set.clone());
@@ -96,7 +101,7 @@ impl Checker {
     }
 
     /// An older state was put in place of the newest.
-    pub(super) fn restored(&mut self, before: &Decided, after: &Decided) {
+    pub(crate) fn restored(&mut self, before: &Decided, after: &Decided) {
         let names = before.units.keys().chain(after.units.keys());
         let ids = before.machines.keys().chain(after.machines.keys());
         let ids: Vec<MachineId> = ids.copied().collect();
@@ -111,13 +116,13 @@ impl Checker {
     }
 
     /// A host has come back and knows of all that was decided: what it has lost, it does not begin.
-    pub(super) fn confirmed(&mut self, host: &Host) {
+    pub(crate) fn confirmed(&mut self, host: &Host) {
         let runs = |unit: &str| host.containers.values().any(|one| one.unit == unit);
         self.written_off.retain(|(unit, id)| *id != host.id || runs(unit));
     }
 
     /// A host takes over a set.
-    pub(super) fn takes(&self, host: &Host, set: &AssignmentSet) -> Option<String> {
+    pub(crate) fn takes(&self, host: &Host, set: &AssignmentSet) -> Option<String> {
         let same = self.sets.get(&(host.id, set.index)).is_some_and(|known| known == set);
         if !same {
             return Some(format!("{} obeys a set that nobody has decided: {set:?}", host.id));
@@ -127,7 +132,7 @@ impl Checker {
     }
 
     /// A host ends what runs of a unit, or takes its start back.
-    pub(super) fn stops(&self, host: &Host, name: &str, now: Time) -> Option<String> {
+    pub(crate) fn stops(&self, host: &Host, name: &str, now: Time) -> Option<String> {
         let unit = host.units.get(name)?;
         let run = unit.run.as_ref()?;
         // It was asked by a fleetd that died since: it is asked once more.
@@ -166,7 +171,7 @@ impl Checker {
     }
 
     /// A container has begun to run.
-    pub(super) fn began(&self, hosts: &[Host], at: usize, unit: &str) -> Option<String> {
+    pub(crate) fn began(&self, hosts: &[Host], at: usize, unit: &str) -> Option<String> {
         let is_written_off = |host: &Host| self.written_off.contains(&(unit.to_owned(), host.id));
         if units::is_global(unit) || is_written_off(&hosts[at]) {
             return None;

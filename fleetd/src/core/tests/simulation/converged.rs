@@ -6,6 +6,7 @@ use super::host::{Host, SECOND};
 use super::units;
 use super::world::World;
 use crate::core::cluster::is_template;
+use crate::core::decided::AssignmentSet;
 use crate::core::reconcile::Phase;
 use crate::core::unit::container::Restart;
 use fleetd_api::DesiredState;
@@ -52,7 +53,7 @@ fn missing(world: &World) -> Option<String> {
             if host.set.index != newest {
                 return Some(format!("h{number} obeys {} and not {newest}", host.set.index));
             }
-            if let Some(wrong) = of_host(world, host) {
+            if let Some(wrong) = of_host(&decided.set(host.id), host) {
                 return Some(format!("h{number}: {wrong}"));
             }
         }
@@ -85,8 +86,8 @@ fn of_units(world: &World) -> Option<String> {
     None
 }
 
-fn of_host(world: &World, host: &Host) -> Option<String> {
-    let set = world.group.now().set(host.id);
+/// What of a host is not as its newest set says.
+pub(crate) fn of_host(set: &AssignmentSet, host: &Host) -> Option<String> {
     for (name, assigned) in &set.units {
         let live = host.containers.values();
         let live = live.filter(|one| one.unit == *name && one.ended.is_none()).count();

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Who proposes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proposer {
+pub(crate) enum Proposer {
     Client,
     /// The leader, of places; of voters.
     Leader,

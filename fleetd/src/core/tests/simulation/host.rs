@@ -19,43 +19,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Microseconds.
-pub(super) type Time = u64;
-pub(super) const MS: Time = 1000;
-pub(super) const SECOND: Time = 1_000_000;
+pub(crate) type Time = u64;
+pub(crate) const MS: Time = 1000;
+pub(crate) const SECOND: Time = 1_000_000;
 
 /// A container: it lives without a fleetd, and does not survive the power.
 #[derive(Clone, Debug)]
-pub(super) struct Container {
-    pub(super) unit: String,
+pub(crate) struct Container {
+    pub(crate) unit: String,
     /// As whose it was started: a host that lost its data has another id.
-    pub(super) owner: MachineId,
-    pub(super) order: u64,
-    pub(super) since: Time,
-    pub(super) ready: bool,
-    pub(super) is_asked: bool,
-    pub(super) ended: Option<(ExitReason, Time)>,
+    pub(crate) owner: MachineId,
+    pub(crate) order: u64,
+    pub(crate) since: Time,
+    pub(crate) ready: bool,
+    pub(crate) is_asked: bool,
+    pub(crate) ended: Option<(ExitReason, Time)>,
 }
 
 /// What a host says of itself by gossip.
 #[derive(Clone, Debug)]
-pub(super) struct Report {
-    pub(super) version: Version,
-    pub(super) obeys: u64,
-    pub(super) kept: u64,
-    pub(super) runs: BTreeSet<String>,
-    pub(super) facts: Facts,
+pub(crate) struct Report {
+    pub(crate) version: Version,
+    pub(crate) obeys: u64,
+    pub(crate) kept: u64,
+    pub(crate) runs: BTreeSet<String>,
+    pub(crate) facts: Facts,
 }
 
 #[derive(Default)]
-pub(super) struct Unit {
-    pub(super) life: Life,
-    pub(super) run: Option<Run>,
+pub(crate) struct Unit {
+    pub(crate) life: Life,
+    pub(crate) run: Option<Run>,
     /// Hash and content of its file.
-    pub(super) file: Option<(String, Arc<Service>)>,
-    pub(super) leaves: Option<Arc<Entry>>,
-    pub(super) wake: Option<Time>,
+    pub(crate) file: Option<(String, Arc<Service>)>,
+    pub(crate) leaves: Option<Arc<Entry>>,
+    pub(crate) wake: Option<Time>,
     /// As the agent's.
-    pub(super) held: bool,
+    pub(crate) held: bool,
 }
 
 impl Unit {
@@ -69,53 +69,53 @@ impl Unit {
     }
 }
 
-pub(super) struct Run {
-    pub(super) id: u64,
-    pub(super) seen: Seen,
-    pub(super) is_cancelled: bool,
+pub(crate) struct Run {
+    pub(crate) id: u64,
+    pub(crate) seen: Seen,
+    pub(crate) is_cancelled: bool,
 }
 
-pub(super) struct Host {
-    pub(super) id: MachineId,
-    pub(super) zone: &'static str,
-    pub(super) is_on: bool,
-    pub(super) is_paused: bool,
+pub(crate) struct Host {
+    pub(crate) id: MachineId,
+    pub(crate) zone: &'static str,
+    pub(crate) is_on: bool,
+    pub(crate) is_paused: bool,
     /// Whether its fleetd lives, the how manieth it is, and the how manieth boot.
-    pub(super) has_daemon: bool,
-    pub(super) life: u64,
-    pub(super) boot: u64,
+    pub(crate) has_daemon: bool,
+    pub(crate) life: u64,
+    pub(crate) boot: u64,
     /// What its clock shows beyond the world's time.
-    pub(super) clock: Time,
+    pub(crate) clock: Time,
     /// On disk.
-    pub(super) kept: AssignmentSet,
-    pub(super) disk_fails: bool,
-    pub(super) lives: BTreeMap<String, Life>,
+    pub(crate) kept: AssignmentSet,
+    pub(crate) disk_fails: bool,
+    pub(crate) lives: BTreeMap<String, Life>,
     /// By which file a unit came to rest: a later one says nothing of that.
-    pub(super) rested: BTreeMap<String, Arc<Service>>,
-    pub(super) containers: BTreeMap<u64, Container>,
-    pub(super) runs: u64,
+    pub(crate) rested: BTreeMap<String, Arc<Service>>,
+    pub(crate) containers: BTreeMap<u64, Container>,
+    pub(crate) runs: u64,
     /// Of this fleetd. Whether it may begin something; when it has come.
-    pub(super) confirmed: bool,
-    pub(super) came: Time,
-    pub(super) set: Arc<AssignmentSet>,
-    pub(super) units: BTreeMap<String, Unit>,
-    pub(super) said: u64,
+    pub(crate) confirmed: bool,
+    pub(crate) came: Time,
+    pub(crate) set: Arc<AssignmentSet>,
+    pub(crate) units: BTreeMap<String, Unit>,
+    pub(crate) said: u64,
     /// How far it has applied the log, if it has one.
-    pub(super) applied: usize,
-    pub(super) heard: BTreeMap<MachineId, Arc<Report>>,
-    pub(super) away: BTreeMap<MachineId, Time>,
-    pub(super) led: bool,
+    pub(crate) applied: usize,
+    pub(crate) heard: BTreeMap<MachineId, Arc<Report>>,
+    pub(crate) away: BTreeMap<MachineId, Time>,
+    pub(crate) led: bool,
     /// It believes so long that it leads.
-    pub(super) leads_until: Time,
+    pub(crate) leads_until: Time,
     /// A proposal of its own is on its way: of places, of voters.
-    pub(super) is_deciding: bool,
-    pub(super) is_changing: bool,
+    pub(crate) is_deciding: bool,
+    pub(crate) is_changing: bool,
     /// What waits until it goes on.
-    pub(super) waiting: Vec<Happening>,
+    pub(crate) waiting: Vec<Happening>,
 }
 
 /// What came of a step, for the world to carry out.
-pub(super) enum Act {
+pub(crate) enum Act {
     After(Time, Happening),
     /// A start, the end of one, or the end of a run was asked for, for the checker.
     Starts(String, u64),
@@ -125,7 +125,7 @@ pub(super) enum Act {
 }
 
 impl Host {
-    pub(super) fn new(number: usize, id: MachineId, rng: &mut StdRng) -> Self {
+    pub(crate) fn new(number: usize, id: MachineId, rng: &mut StdRng) -> Self {
         Self {
             id,
             zone: if number.is_multiple_of(2) { "a" } else { "b" },
@@ -157,24 +157,24 @@ impl Host {
         }
     }
 
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.is_on && self.has_daemon && !self.is_paused
     }
 
-    pub(super) fn facts(&self) -> Facts {
+    pub(crate) fn facts(&self) -> Facts {
         let capacity = Resources { cpu: 2000, memory: 1 << 30, tasks: 1000 };
         let metadata = [("zone".to_owned(), self.zone.to_owned())].into();
         Facts { capacity, metadata, ..Facts::default() }
     }
 
     /// Units of which something is there, as the agent tells it.
-    pub(super) fn there(&self) -> BTreeSet<String> {
+    pub(crate) fn there(&self) -> BTreeSet<String> {
         let there = self.units.iter().filter(|(_, unit)| unit.run.is_some());
         there.map(|(name, _)| name.clone()).collect()
     }
 
     /// Takes over a set if it is newer.
-    pub(super) fn offer(&mut self, set: AssignmentSet, now: Time, out: &mut Turn<'_>) {
+    pub(crate) fn offer(&mut self, set: AssignmentSet, now: Time, out: &mut Turn<'_>) {
         if !obey::is_newer(&set, &self.set) {
             return;
         }
@@ -205,7 +205,7 @@ impl Host {
     }
 
     /// Decides about one unit and acts, as the agent does.
-    pub(super) fn step(&mut self, name: &str, now: Time, out: &mut Turn<'_>) {
+    pub(crate) fn step(&mut self, name: &str, now: Time, out: &mut Turn<'_>) {
         let clock = self.clock + now;
         let Some(unit) = self.units.get_mut(name) else { return };
         let entry = match obey::wish(&self.set, name, unit.order()) {
@@ -289,7 +289,7 @@ impl Host {
     }
 
     /// The start of a run has come to its end.
-    pub(super) fn launched(
+    pub(crate) fn launched(
         &mut self,
         name: &str,
         id: u64,
@@ -321,7 +321,7 @@ impl Host {
     }
 
     /// What a run's supervisor and the end of clearing tell.
-    pub(super) fn hear_of_run(&mut self, name: &str, id: u64, now: Time, out: &mut Turn<'_>) {
+    pub(crate) fn hear_of_run(&mut self, name: &str, id: u64, now: Time, out: &mut Turn<'_>) {
         let Some(unit) = self.units.get_mut(name) else { return };
         let Some(run) = unit.run.as_mut().filter(|run| run.id == id) else { return };
         match self.containers.get(&id) {
@@ -345,7 +345,7 @@ impl Host {
     }
 
     /// What it has not begun may begin from now on.
-    pub(super) fn confirm(&mut self, now: Time, out: &mut Turn<'_>) {
+    pub(crate) fn confirm(&mut self, now: Time, out: &mut Turn<'_>) {
         self.confirmed = true;
         let held = self.units.iter().filter(|(_, unit)| unit.held);
         let held: Vec<String> = held.map(|(name, _)| name.clone()).collect();
@@ -353,14 +353,14 @@ impl Host {
     }
 
     /// What the disk did not take, it is offered again.
-    pub(super) fn keep(&mut self, out: &mut Turn<'_>) {
+    pub(crate) fn keep(&mut self, out: &mut Turn<'_>) {
         if !self.disk_fails && self.kept.index < self.set.index {
             self.kept = self.set.as_ref().clone();
             out.acts.push(Act::Says);
         }
     }
 
-    pub(super) fn wake(&mut self, now: Time, out: &mut Turn<'_>) {
+    pub(crate) fn wake(&mut self, now: Time, out: &mut Turn<'_>) {
         let due = self.units.iter().filter(|(_, unit)| unit.wake.is_some_and(|at| at <= now));
         let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
         for name in due {
@@ -369,7 +369,7 @@ impl Host {
     }
 
     /// SIGKILL: what it was at, a supervisor may have finished.
-    pub(super) fn kill_daemon(&mut self, now: Time, rng: &mut StdRng) {
+    pub(crate) fn kill_daemon(&mut self, now: Time, rng: &mut StdRng) {
         self.has_daemon = false;
         let units = std::mem::take(&mut self.units);
         for (name, unit) in units {
@@ -386,7 +386,7 @@ impl Host {
     }
 
     /// The next fleetd takes over what is there.
-    pub(super) fn start_daemon(&mut self, now: Time, out: &mut Turn<'_>) {
+    pub(crate) fn start_daemon(&mut self, now: Time, out: &mut Turn<'_>) {
         self.has_daemon = true;
         self.life += 1;
         self.said = 0;
@@ -419,10 +419,10 @@ impl Host {
 }
 
 /// What a host's step needs of the world, and gives back to it.
-pub(super) struct Turn<'a> {
-    pub(super) host: usize,
-    pub(super) rng: &'a mut StdRng,
-    pub(super) acts: Vec<Act>,
+pub(crate) struct Turn<'a> {
+    pub(crate) host: usize,
+    pub(crate) rng: &'a mut StdRng,
+    pub(crate) acts: Vec<Act>,
 }
 
 impl Turn<'_> {
@@ -440,7 +440,7 @@ fn read(unit: &mut Unit, assigned: &Assigned) {
     }
 }
 
-pub(super) fn want<'a>(unit: &'a Unit, entry: &Entry) -> Want<'a> {
+pub(crate) fn want<'a>(unit: &'a Unit, entry: &Entry) -> Want<'a> {
     Want {
         launched: entry.desired == DesiredState::Launched && !entry.destroyed,
         start: entry.start,

@@ -13,15 +13,15 @@
 //! | `expected`, `check` | what was acknowledged; what has to hold at every step |
 //! | `converged` | what has to hold when all is healed |
 
-mod check;
+pub(crate) mod check;
 mod client;
-mod converged;
+pub(crate) mod converged;
 mod expected;
 mod faults;
 mod group;
-mod host;
-mod units;
-mod world;
+pub(crate) mod host;
+pub(crate) mod units;
+pub(crate) mod world;
 
 use host::{MS, SECOND};
 use rand::RngExt as _;

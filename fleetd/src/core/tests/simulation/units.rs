@@ -2,6 +2,7 @@
 
 use crate::core::unit::container::Service;
 use crate::core::unit::{self, HostFacts, UnitName};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -53,11 +54,11 @@ const UNITS: &[(&str, [&str; 2])] = &[
 ];
 
 /// One unit file, read.
-pub(super) struct File {
-    pub(super) name: &'static str,
-    pub(super) text: String,
-    pub(super) hash: String,
-    pub(super) service: Arc<Service>,
+pub(crate) struct File {
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+    pub(crate) hash: String,
+    pub(crate) service: Arc<Service>,
 }
 
 fn files() -> &'static [File] {
@@ -86,20 +87,34 @@ fn file(name: &'static str, rules: &str, number: u32) -> File {
     File { name, text, hash, service: Arc::new(loaded.unit.service) }
 }
 
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     UNITS.iter().map(|(name, _)| *name)
 }
 
 /// One of the two files of a unit.
-pub(super) fn of(name: &str, second: bool) -> &'static File {
+pub(crate) fn of(name: &str, second: bool) -> &'static File {
     files().iter().filter(|file| file.name == name).nth(usize::from(second)).unwrap()
 }
 
-pub(super) fn service(hash: &str) -> Arc<Service> {
-    Arc::clone(&files().iter().find(|file| file.hash == hash).unwrap().service)
+pub(crate) fn service(hash: &str) -> Arc<Service> {
+    let known = files().iter().find(|file| file.hash == hash).map(|file| Arc::clone(&file.service));
+    known.unwrap_or_else(|| VARIANTS.with_borrow(|variants| Arc::clone(&variants[hash])))
+}
+
+thread_local! {
+    static VARIANTS: RefCell<BTreeMap<String, Arc<Service>>> = RefCell::default();
+}
+
+/// One of the two files of a unit as nobody has had it yet.
+pub(crate) fn variant(name: &'static str, second: bool, number: usize) -> File {
+    let file = of(name, second);
+    let text = format!("# {number}\n{}", file.text);
+    let (hash, service) = (unit::hash(&text, &BTreeMap::new()), Arc::clone(&file.service));
+    VARIANTS.with_borrow_mut(|variants| variants.insert(hash.clone(), Arc::clone(&service)));
+    File { name, text, hash, service }
 }
 
 /// Whether it runs on many hosts at a time.
-pub(super) fn is_global(name: &str) -> bool {
+pub(crate) fn is_global(name: &str) -> bool {
     name == "every.container"
 }

@@ -26,7 +26,7 @@ const TICK: Time = 500 * MS;
 /// A host that has come back goes on by itself if it can ask nobody for so long.
 const ALONE: Time = 10 * SECOND;
 
-pub(super) enum Happening {
+pub(crate) enum Happening {
     Tick,
     /// A fault or the end of one; a client does something.
     Fault,

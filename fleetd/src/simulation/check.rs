@@ -1,0 +1,99 @@
+//! What has to hold at every step: one history, one leader a term, and what the pure simulation checks
+//! of units.
+
+use crate::core::decided::{Decided, GENERATION};
+use crate::core::machine_id::MachineId;
+use crate::core::tests::simulation::check::Checker;
+use crate::core::tests::simulation::host::{Host, SECOND, Time};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A host that a leader has taken for lost may be written off so long after.
+const WRITTEN_OFF: Time = 20 * SECOND;
+
+#[derive(Default)]
+pub(super) struct Check {
+    pub(super) units: Checker,
+    /// What was decided, by its index: the same for all.
+    history: BTreeMap<u64, Arc<Decided>>,
+    /// By generation and term.
+    leaders: BTreeMap<(u64, u64), MachineId>,
+    /// When a leader took a host for lost last.
+    lost: BTreeMap<MachineId, Time>,
+}
+
+impl Check {
+    /// A host goes by this from here on.
+    pub(super) fn published(
+        &mut self,
+        by: Option<usize>,
+        decided: &Arc<Decided>,
+        hosts: &[Host],
+    ) -> Option<String> {
+        if hosts.is_empty() {
+            return None;
+        }
+        // A host that has not joined yet decides for itself.
+        if decided.fleet.is_none() {
+            return self.units.numbers(decided);
+        }
+        if let Some(known) = self.history.get(&decided.index) {
+            let same = known == decided;
+            return (!same).then(|| {
+                format!(
+                    "{by:?} has another decision {} than others: {}",
+                    decided.index,
+                    differ(known, decided)
+                )
+            });
+        }
+        let before = self.newest();
+        self.history.insert(decided.index, Arc::clone(decided));
+        if let Some(fault) = self.units.numbers(decided) {
+            return Some(fault);
+        }
+        let before = before.filter(|before| before.index < decided.index)?;
+        let now = super::wall::micros();
+        self.lost.retain(|_, at| *at + WRITTEN_OFF > now);
+        self.units.lost = self.lost.keys().copied().collect();
+        self.units.places(&before, decided, true)
+    }
+
+    /// What was decided last, as far as any host knows.
+    pub(super) fn newest(&self) -> Option<Arc<Decided>> {
+        self.history.last_key_value().map(|(_, decided)| Arc::clone(decided))
+    }
+
+    /// A host says that it leads.
+    pub(super) fn leads(&mut self, host: MachineId, term: u64) -> Option<String> {
+        let generation = self.newest().map_or(0, |decided| decided.index / GENERATION);
+        let leader = *self.leaders.entry((generation, term)).or_insert(host);
+        (leader != host).then(|| format!("{leader} and {host} lead in term {term}"))
+    }
+
+    /// A leader takes a host for lost.
+    pub(super) fn takes_for_lost(&mut self, host: MachineId, now: Time) {
+        self.lost.insert(host, now);
+    }
+
+    /// A host that has come back begins what its set says. What it knows to have lost it does not begin.
+    pub(super) fn confirmed(&mut self, host: &Host) {
+        let newest = self.newest().and_then(|decided| decided.sets.get(&host.id).copied());
+        if newest.is_none_or(|newest| newest <= host.set.index) {
+            self.units.confirmed(host);
+        }
+    }
+}
+
+/// Which part of it.
+fn differ(one: &Decided, other: &Decided) -> String {
+    let parts = [
+        ("units", one.units == other.units),
+        ("machines", one.machines == other.machines),
+        ("places", one.places == other.places),
+        ("sets", one.sets == other.sets),
+        ("the fleet", one.fleet == other.fleet),
+    ];
+    let other: Vec<&str> = parts.iter().filter(|(_, same)| !same).map(|(part, _)| *part).collect();
+    other.join(", ")
+}

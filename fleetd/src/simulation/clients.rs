@@ -1,0 +1,83 @@
+//! What people ask of a fleet, on any of its hosts.
+
+use super::draw;
+use super::host::{Answer, Order, id};
+use super::registers::{Of, Value, wanted};
+use super::world::{say, with};
+use crate::core::tests::simulation::units;
+use fleetd_api::{Desire, DesiredState, Submit};
+use rand::RngExt as _;
+use std::collections::BTreeMap;
+
+/// Asks something of some host.
+pub(super) fn act(number: usize) {
+    let count = with(|world| world.hosts.len());
+    let host = draw(|rng| rng.random_range(0..count));
+    let names: Vec<&'static str> = units::names().collect();
+    let unit = names[draw(|rng| rng.random_range(0..names.len()))];
+    let desired = [DesiredState::Launched, DesiredState::Loaded, DesiredState::Inactive];
+    let desired = desired[[0, 0, 0, 1, 2][draw(|rng| rng.random_range(0..5))]];
+    match draw(|rng| rng.random_range(0..12)) {
+        9 => cordon(host, draw(|rng| rng.random_range(0..count))),
+        10 => rotate(host),
+        0..6 => submit(host, unit, desired, number),
+        6..9 => {
+            let body = serde_json::to_vec(&Desire { desired }).unwrap();
+            let path = format!("/v1/units/{unit}/desired");
+            write(host, unit, ("PUT", path, body), &[(Of::Wanted, Some(wanted(desired)))]);
+        }
+        _ => {
+            let path = format!("/v1/units/{unit}");
+            let gone = [(Of::File, None), (Of::Wanted, None)];
+            write(host, unit, ("DELETE", path, Vec::new()), &gone);
+        }
+    }
+}
+
+fn submit(host: usize, unit: &'static str, desired: DesiredState, number: usize) {
+    let second = draw(|rng| rng.random_bool(0.5));
+    // Nobody has had this file yet: it cannot be taken for another one.
+    let file = units::variant(unit, second, number);
+    let (text, drop_ins, replace) = (file.text, BTreeMap::new(), true);
+    let body = Submit { text, drop_ins, replace, desired: Some(desired) };
+    let body = serde_json::to_vec(&body).unwrap();
+    let values = [(Of::File, Some(file.hash)), (Of::Wanted, Some(wanted(desired)))];
+    write(host, unit, ("PUT", format!("/v1/units/{unit}"), body), &values);
+}
+
+fn cordon(host: usize, machine: usize) {
+    let cordoned = draw(|rng| rng.random_bool(0.4));
+    let machine = id(machine).to_string();
+    let body = format!("{{\"cordoned\":{cordoned}}}").into_bytes();
+    let path = format!("/v1/machines/{machine}");
+    write(host, &machine, ("PATCH", path, body), &[(Of::Cordoned, cordoned.then(String::new))]);
+}
+
+/// Other keys, if that is not under way.
+fn rotate(host: usize) {
+    write(host, "", ("POST", "/v1/fleet/rotation".to_owned(), b"{\"keys\":[]}".to_vec()), &[]);
+}
+
+/// What is not acknowledged may have been done all the same.
+fn write(
+    host: usize,
+    unit: &str,
+    (method, path, body): (&'static str, String, Vec<u8>),
+    values: &[(Of, Value)],
+) {
+    let write = with(|world| world.registers.begin(unit, values));
+    let (what, unit) = (format!("{method} {path} on h{host}"), unit.to_owned());
+    say(format_args!("{what}: {values:?}"));
+    let told = move |(status, body): Answer| {
+        let text = String::from_utf8_lossy(&body).into_owned();
+        say(format_args!("{what}: {status} {text}"));
+        if status.is_success() {
+            with(|world| {
+                // It was decided by now, at this index or before.
+                let index = world.check.newest().map_or(0, |decided| decided.index);
+                world.registers.acknowledge(&unit, write, index);
+            });
+        }
+    };
+    with(|world| world.ask(host, Order { method, path, body, told: Box::new(told) }));
+}

@@ -1,0 +1,104 @@
+//! What clients may rely on: of each unit its file, and what is wanted of it, and of each host whether it is
+//! cordoned, are registers. What was
+//! acknowledged last is what is there, or something that was asked for since.
+
+use crate::core::decided::Decided;
+use crate::core::machine_id::MachineId;
+use fleetd_api::DesiredState;
+use std::collections::BTreeMap;
+
+/// Which of the registers of a unit, or of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Of {
+    File,
+    Wanted,
+    Cordoned,
+}
+
+/// None: there is no unit; the host is not cordoned.
+pub(super) type Value = Option<String>;
+
+#[derive(Debug, Clone)]
+struct Write {
+    value: Value,
+    /// When it was asked for, and when it was acknowledged, with the index of the decision.
+    begun: u64,
+    acknowledged: Option<(u64, u64)>,
+}
+
+/// A write of which the answer has not come yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Number(u64);
+
+#[derive(Default)]
+pub(super) struct Registers {
+    count: u64,
+    writes: BTreeMap<(String, Of), Vec<Write>>,
+    pub(super) acknowledged: usize,
+}
+
+impl Registers {
+    /// Somebody asks for this. Until the answer it may be done, or not.
+    pub(super) fn begin(&mut self, unit: &str, values: &[(Of, Value)]) -> Number {
+        self.count += 1;
+        for (of, value) in values {
+            let write = Write { value: value.clone(), begun: self.count, acknowledged: None };
+            self.writes.entry((unit.to_owned(), *of)).or_default().push(write);
+        }
+        Number(self.count)
+    }
+
+    /// It was decided.
+    pub(super) fn acknowledge(&mut self, unit: &str, Number(number): Number, index: u64) {
+        self.count += 1;
+        self.acknowledged += 1;
+        let of_unit = self.writes.iter_mut().filter(|((name, _), _)| name == unit);
+        for (_, writes) in of_unit {
+            for write in writes.iter_mut().filter(|write| write.begun == number) {
+                write.acknowledged = Some((self.count, index));
+            }
+        }
+    }
+
+    /// What of what was acknowledged is lost.
+    pub(super) fn check(&self, decided: &Decided) -> Option<String> {
+        self.writes.iter().find_map(|((unit, of), writes)| {
+            let value = read(decided, unit, *of);
+            let overwrites = |by: &Write, begun: u64| {
+                by.acknowledged.is_some_and(|(_, index)| index <= decided.index) && by.begun > begun
+            };
+            let may_be = |write: &Write| {
+                let end = write.acknowledged.map(|(end, _)| end);
+                write.value == value
+                    && end.is_none_or(|end| !writes.iter().any(|by| overwrites(by, end)))
+            };
+            // Nobody has asked for anything yet.
+            let untouched = value.is_none() && !writes.iter().any(|by| overwrites(by, 0));
+            let there = untouched || writes.iter().any(may_be);
+            (!there).then(|| {
+                let last = writes.iter().rev().find(|write| overwrites(write, 0));
+                format!(
+                    "an acknowledged write is lost: {unit}'s {of:?} is {value:?} at {}, where {last:?} was \
+                     acknowledged",
+                    decided.index
+                )
+            })
+        })
+    }
+}
+
+fn read(decided: &Decided, unit: &str, of: Of) -> Value {
+    if of == Of::Cordoned {
+        let machine = decided.machines.get(&unit.parse::<MachineId>().ok()?)?;
+        return machine.cordoned.then(String::new);
+    }
+    let entry = decided.units.get(unit).filter(|entry| !entry.destroyed)?;
+    Some(match of {
+        Of::File => entry.hash.clone(),
+        Of::Wanted | Of::Cordoned => wanted(entry.desired),
+    })
+}
+
+pub(super) fn wanted(desired: DesiredState) -> String {
+    format!("{desired:?}")
+}
