@@ -115,6 +115,16 @@ fn damaged_files_of_a_host_are_named_and_cost_nothing() {
         broken.undo();
         ground.play(&["start-daemon", host]);
     }
+    // Nor one that does not know how it has voted.
+    let (path, aside) = (ground.state_dir().join(voter).join("fleetd.redb"), "fleetd.redb.aside");
+    ground.play(&["kill-daemon", voter]);
+    std::fs::rename(&path, path.with_file_name(aside)).unwrap();
+    let error = ground.refused(&["start-daemon", voter]);
+    assert!(error.contains("how this host has voted"), "{error}");
+    assert!(error.contains(&format!("remove-machine {}", ground.machine_of(voter))), "{error}");
+    assert!(!path.exists());
+    std::fs::rename(path.with_file_name(aside), &path).unwrap();
+    ground.play(&["start-daemon", voter]);
     eventually("all are there again", || {
         ground.machines("h1").iter().filter(|row| row["status"] == "alive").count() == 4
     });

@@ -40,6 +40,9 @@ pub fn can_cut() -> Result<(), String> {
     }
 }
 
+/// Of each daemon's log, where a test fails.
+const LOG_LINES: usize = 40;
+
 /// Removes everything when it is dropped.
 pub struct Ground {
     name: String,
@@ -227,6 +230,19 @@ impl Ground {
         disk
     }
 
+    /// What the daemons have said last, for whoever looks into a failure.
+    fn print_logs(&self) {
+        let hosts = std::fs::read_dir(self.state_dir()).into_iter().flatten().flatten();
+        let mut logs: Vec<PathBuf> = hosts.map(|host| host.path().join("fleetd.log")).collect();
+        logs.sort();
+        for log in logs {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n  ");
+            println!("{}:\n  {last}", log.display());
+        }
+    }
+
     /// A host's row of `list`.
     pub fn row(&self, host: &str) -> Value {
         let rows: Vec<Value> = serde_json::from_str(&self.play(&["list", "--json"])).unwrap();
@@ -299,6 +315,9 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.print_logs();
+        }
         for disk in self.disks.lock().unwrap().iter() {
             // Its host has it until it ends.
             umount2(disk, MntFlags::MNT_DETACH).unwrap();
@@ -334,7 +353,8 @@ pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(60), "{what}: not so after a minute");
-        std::thread::yield_now();
+        // They need the processor more than who waits for them.
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

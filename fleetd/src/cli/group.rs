@@ -20,6 +20,7 @@ use crate::store::{self, Opened};
 use axum::Router;
 use fleetd_api::{Machine, Role, Status};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,7 @@ impl Group {
             identity.fresh = false;
             identity.write(place)?;
         }
+        has_its_votes(&database, identity.machine)?;
         recovery::give_up(place, &identity)?;
         // A newer one has come with a set.
         let view = Assignments::open(place, identity.machine).subscribe().borrow().view.clone();
@@ -134,6 +136,19 @@ impl Group {
             restart,
         }))
     }
+}
+
+/// A host that has forgotten whom it has voted for could do so a second time, and what was acknowledged be
+/// lost. It has a database since before it joined.
+fn has_its_votes(database: &Path, machine: MachineId) -> Result<(), String> {
+    if database.exists() {
+        return Ok(());
+    }
+    Err(format!(
+        "open {}: it is gone, and with it how this host has voted in its fleet (no container was stopped; \
+         on another host: fleetctl remove-machine {machine}, then join with a new state directory)",
+        database.display()
+    ))
 }
 
 /// Until what runs is shown: nobody may ask before.

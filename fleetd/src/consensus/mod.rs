@@ -48,6 +48,22 @@ pub enum Form {
     Member,
 }
 
+impl Form {
+    /// What to do about a database that cannot be read.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Alone => {
+                "put a copy of a backup in its place, or move the file away and submit the units again"
+            }
+            // An earlier copy does not know how this host has voted since.
+            Self::Member => {
+                "on another host: fleetctl remove-machine this one, then let it join with a new state \
+                 directory"
+            }
+        }
+    }
+}
+
 type Metrics = RaftMetrics<MachineId, Voter>;
 
 /// Of the group on this host.
@@ -113,7 +129,7 @@ impl Consensus {
         form: Form,
     ) -> Result<(Self, Opened), String> {
         let space = Space::of(path);
-        let (store, opened) = open(path, new_machine_id, &space).await?;
+        let (store, opened) = open(path, new_machine_id, (form, &space)).await?;
         let id: MachineId = opened.machine_id.parse()?;
         let (publish, decided) = watch::channel(Arc::new(store.decided.clone()));
         let (show, group) = watch::channel(State::Starts);
@@ -334,7 +350,11 @@ struct Host<W> {
 }
 
 /// A disk that is full is waited for: an end would only bring the next start.
-async fn open(path: &Path, new_machine_id: &str, space: &Space) -> Result<(Store, Opened), String> {
+async fn open(
+    path: &Path,
+    new_machine_id: &str,
+    (form, space): (Form, &Space),
+) -> Result<(Store, Opened), String> {
     let mut waits = false;
     loop {
         match Store::open(path, new_machine_id) {
@@ -343,6 +363,9 @@ async fn open(path: &Path, new_machine_id: &str, space: &Space) -> Result<(Store
                 if !space.give_up_reserve() && !std::mem::replace(&mut waits, true) {
                     tracing::warn!("{error}; what runs goes on, and fleetd waits for space");
                 }
+            }
+            Err(error @ store::Error::Open { .. }) => {
+                return Err(format!("{error}; {}", form.remedy()));
             }
             Err(error) => return Err(error.to_string()),
         }

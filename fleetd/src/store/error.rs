@@ -8,11 +8,7 @@ pub enum Error {
     #[error("create {}: {cause}", path.display())]
     Create { path: PathBuf, cause: String },
     /// It is left as it is. Nothing that runs is touched.
-    #[error(
-        "open {}: {cause} (nothing was changed and no container stopped; put a copy of a backup in \
-         its place, or move the file away and submit the units again)",
-        path.display()
-    )]
+    #[error("open {}: {cause} (nothing was changed and no container stopped)", path.display())]
     Open { path: PathBuf, cause: String },
     #[error("write {}: {cause}", path.display())]
     Write { path: PathBuf, cause: Arc<redb::Error> },
