@@ -1,7 +1,7 @@
 //! What people ask of a fleet, on any of its hosts.
 
 use super::draw;
-use super::host::{Answer, Order, id};
+use super::host::{Answer, Fleetd, Order, id};
 use super::registers::{Of, Value, wanted};
 use super::world::{say, with};
 use crate::core::decided::image;
@@ -22,7 +22,7 @@ pub(super) fn act(number: usize) {
         9 => cordon(host, draw(|rng| rng.random_range(0..count))),
         10 => rotate(host),
         11 => back_up(host),
-        12 => restore(host),
+        12 => restore(),
         0..6 => submit(host, unit, desired, number),
         6..9 => {
             let body = serde_json::to_vec(&Desire { desired }).unwrap();
@@ -73,9 +73,13 @@ fn back_up(host: usize) {
     with(|world| world.ask(host, Order { method, path, body, told: Box::new(told) }));
 }
 
-/// Brings all units back to what the backup says.
-fn restore(host: usize) {
-    let Some(backup) = with(|world| world.backup.clone()) else { return };
+/// Brings all units back to what the backup says. Asked of the one that leads: elsewhere it may make a
+/// fleet of its own of a host that is only cut off.
+fn restore() {
+    let leads = |fleetd: &Fleetd| fleetd.api.as_ref().is_some_and(|api| api.consensus.leads());
+    let leader = with(|world| world.fleetds.iter().position(leads));
+    let backup = with(|world| world.backup.clone());
+    let Some((backup, host)) = backup.zip(leader) else { return };
     let read: Backup = serde_json::from_slice(&backup).unwrap();
     let then = image::read(read.decided.as_bytes()).unwrap();
     let writes = with(|world| {
