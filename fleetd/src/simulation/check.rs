@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// A host that a leader has taken for lost may be written off so long after.
 const WRITTEN_OFF: Time = 20 * SECOND;
 
+/// So long a host waits for somebody to tell it, and a little less.
+const ALONE: Time = 9 * SECOND;
+
 #[derive(Default)]
 pub(super) struct Check {
     pub(super) units: Checker,
@@ -52,7 +55,18 @@ impl Check {
         if let Some(fault) = self.units.numbers(decided) {
             return Some(fault);
         }
-        let before = before.filter(|before| before.index < decided.index)?;
+        let before = before?;
+        if before.index / GENERATION != decided.index / GENERATION {
+            // Who is left behind goes on by itself until it hears of that.
+            let (older, newer) = match before.index < decided.index {
+                true => (&before, decided),
+                false => (decided, &before),
+            };
+            self.units.restored(older, newer);
+        }
+        if before.index > decided.index {
+            return None;
+        }
         let now = super::wall::micros();
         self.lost.retain(|_, at| *at + WRITTEN_OFF > now);
         self.units.lost = self.lost.keys().copied().collect();
@@ -65,8 +79,11 @@ impl Check {
     }
 
     /// A host says that it leads.
-    pub(super) fn leads(&mut self, host: MachineId, term: u64) -> Option<String> {
-        let generation = self.newest().map_or(0, |decided| decided.index / GENERATION);
+    pub(super) fn leads(
+        &mut self,
+        host: MachineId,
+        (generation, term): (u64, u64),
+    ) -> Option<String> {
         let leader = *self.leaders.entry((generation, term)).or_insert(host);
         (leader != host).then(|| format!("{leader} and {host} lead in term {term}"))
     }
@@ -79,7 +96,9 @@ impl Check {
     /// A host that has come back begins what its set says. What it knows to have lost it does not begin.
     pub(super) fn confirmed(&mut self, host: &Host) {
         let newest = self.newest().and_then(|decided| decided.sets.get(&host.id).copied());
-        if newest.is_none_or(|newest| newest <= host.set.index) {
+        // Before that nobody can have been given up to wait for.
+        let is_told = super::wall::micros() < host.came + ALONE;
+        if is_told || newest.is_none_or(|newest| newest <= host.set.index) {
             self.units.confirmed(host);
         }
     }

@@ -1,11 +1,12 @@
 //! What people ask of a fleet, on any of its hosts.
 
 use super::draw;
-use super::host::{Answer, Order, id};
+use super::host::{Answer, Fleetd, Order, id};
 use super::registers::{Of, Value, wanted};
 use super::world::{say, with};
+use crate::core::decided::image;
 use crate::core::tests::simulation::units;
-use fleetd_api::{Desire, DesiredState, Submit};
+use fleetd_api::{Backup, Desire, DesiredState, Restored, Submit};
 use rand::RngExt as _;
 use std::collections::BTreeMap;
 
@@ -17,9 +18,11 @@ pub(super) fn act(number: usize) {
     let unit = names[draw(|rng| rng.random_range(0..names.len()))];
     let desired = [DesiredState::Launched, DesiredState::Loaded, DesiredState::Inactive];
     let desired = desired[[0, 0, 0, 1, 2][draw(|rng| rng.random_range(0..5))]];
-    match draw(|rng| rng.random_range(0..12)) {
+    match draw(|rng| rng.random_range(0..13)) {
         9 => cordon(host, draw(|rng| rng.random_range(0..count))),
         10 => rotate(host),
+        11 => back_up(host),
+        12 => restore(),
         0..6 => submit(host, unit, desired, number),
         6..9 => {
             let body = serde_json::to_vec(&Desire { desired }).unwrap();
@@ -56,6 +59,58 @@ fn cordon(host: usize, machine: usize) {
 /// Other keys, if that is not under way.
 fn rotate(host: usize) {
     write(host, "", ("POST", "/v1/fleet/rotation".to_owned(), b"{\"keys\":[]}".to_vec()), &[]);
+}
+
+/// Keeps what is decided, as a file.
+fn back_up(host: usize) {
+    let (method, path, body) = ("GET", "/v1/fleet/backup".to_owned(), Vec::new());
+    let told = move |(status, body): Answer| {
+        say(format_args!("a backup on h{host}: {status}"));
+        if status.is_success() {
+            with(|world| world.backup = Some(body));
+        }
+    };
+    with(|world| world.ask(host, Order { method, path, body, told: Box::new(told) }));
+}
+
+/// Brings all units back to what the backup says. Asked of the one that leads: elsewhere it may make a
+/// fleet of its own of a host that is only cut off.
+fn restore() {
+    let leads = |fleetd: &Fleetd| fleetd.api.as_ref().is_some_and(|api| api.consensus.leads());
+    let leader = with(|world| world.fleetds.iter().position(leads));
+    let backup = with(|world| world.backup.clone());
+    let Some((backup, host)) = backup.zip(leader) else { return };
+    let read: Backup = serde_json::from_slice(&backup).unwrap();
+    let then = image::read(read.decided.as_bytes()).unwrap();
+    let writes = with(|world| {
+        let all = world.registers.all_of(&then).into_iter();
+        let begin = |(unit, of, value): (String, Of, Value)| {
+            let write = world.registers.begin(&unit, &[(of, value)]);
+            (unit, write)
+        };
+        all.map(begin).collect::<Vec<_>>()
+    });
+    say(format_args!("a restore on h{host} of {} units", then.units.len()));
+    let told = move |(status, body): Answer| {
+        let text = String::from_utf8_lossy(&body).into_owned();
+        say(format_args!("a restore on h{host}: {status} {text}"));
+        if !status.is_success() {
+            return;
+        }
+        let Restored { added, changed, destroyed, .. } = serde_json::from_slice(&body).unwrap();
+        // What changes nothing is not decided, and so may have been worked out by who leads no more.
+        if added.is_empty() && changed.is_empty() && destroyed.is_empty() {
+            return;
+        }
+        with(|world| {
+            let index = world.check.newest().map_or(0, |decided| decided.index);
+            for (unit, write) in writes {
+                world.registers.acknowledge(&unit, write, index);
+            }
+        });
+    };
+    let (method, path, told) = ("POST", "/v1/fleet/restore".to_owned(), Box::new(told));
+    with(|world| world.ask(host, Order { method, path, body: backup, told }));
 }
 
 /// What is not acknowledged may have been done all the same.

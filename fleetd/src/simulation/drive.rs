@@ -8,7 +8,7 @@ use crate::core::tests::simulation::host::{Host, SECOND, Time};
 use crate::core::tests::simulation::world::Happening;
 use crate::store::Store;
 use crate::store::simulated::{Disk, below, put_below};
-use fleetd_api::{CreateToken, Init, Join, NewToken};
+use fleetd_api::{CreateToken, Init, Join, NewToken, Recover, Recovery};
 use rand::RngExt as _;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -43,7 +43,7 @@ pub(super) fn live() {
     let mut drive = Drive::new();
     drive.form();
     drive.run(2 * SECOND);
-    let length = draw(|rng| rng.random_range(10..40));
+    let length = draw(|rng| rng.random_range(10..60));
     for number in 0..length {
         if draw(|rng| rng.random_bool(0.7)) {
             clients::act(number);
@@ -54,7 +54,11 @@ pub(super) fn live() {
         let time = draw(|rng| rng.random_range(0..2 * SECOND));
         drive.run(time);
     }
+    if draw(|rng| rng.random_bool(0.2)) && faults::lose_most_voters(&mut drive) {
+        drive.recover();
+    }
     faults::heal(&mut drive);
+    with(|world| world.is_healed = true);
     drive.converge();
     drive.end();
 }
@@ -170,13 +174,13 @@ impl Drive {
                 fleetd.lose_unsynced();
             }
         });
-        self.sim.crash(host::name(number));
+        wall::with_at_work(number, || self.sim.crash(host::name(number)));
     }
 
     pub(super) fn start(&mut self, number: usize) {
         self.starts[number] = None;
         with(|world| world.hosts[number].is_on = true);
-        self.sim.bounce(host::name(number));
+        wall::with_at_work(number, || self.sim.bounce(host::name(number)));
     }
 
     /// What nobody tells of.
@@ -232,6 +236,30 @@ impl Drive {
             self.until_in_fleet(number);
         }
         say("the fleet is formed");
+    }
+
+    /// Of those voters that are left one goes on, and the fleet with it.
+    fn recover(&mut self) {
+        let count = self.addresses.len();
+        for number in (0..count).filter(|number| self.is_up(*number)).collect::<Vec<_>>() {
+            let found = self.ask(number, "GET", "/v1/fleet/recovery", Vec::new());
+            let Recovery { generation, index, refused, .. } =
+                serde_json::from_slice(&found).unwrap();
+            if let Some(refused) = refused {
+                say(format_args!("h{number} does not recover the fleet: {}", refused.message));
+                continue;
+            }
+            // What was decided by those who are lost is lost with them.
+            with(|world| world.registers.recovers = true);
+            let recover = serde_json::to_vec(&Recover { generation, index }).unwrap();
+            self.ask(number, "POST", "/v1/fleet/recovery", recover);
+            self.run(10 * SECOND);
+            for number in 1000..1010 {
+                clients::act(number);
+                self.run(SECOND);
+            }
+            return;
+        }
     }
 
     fn until_in_fleet(&mut self, number: usize) {

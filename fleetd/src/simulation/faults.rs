@@ -35,7 +35,7 @@ pub(super) fn fault(drive: &mut Drive) {
     let count = drive.addresses.len();
     let host = draw(|rng| rng.random_range(0..count));
     let other = draw(|rng| rng.random_range(0..count));
-    match draw(|rng| rng.random_range(0..18)) {
+    match draw(|rng| rng.random_range(0..19)) {
         0 => {
             let weather = Weather { loss: pick([0.0, 0.1, 0.5]), twice: pick([0.0, 0.1, 0.5]) };
             say(format_args!("datagrams: {weather:?}"));
@@ -60,7 +60,8 @@ pub(super) fn fault(drive: &mut Drive) {
             wall::set_wrong(host, hours * 3600);
         }
         15 => disk(host),
-        16 => with(|world| (world.failing, world.ending) = (pick([0.0, 0.2]), pick([0.0, 0.2]))),
+        16 => full(host),
+        17 => with(|world| (world.failing, world.ending) = (pick([0.0, 0.2]), pick([0.0, 0.2]))),
         _ => kill_all(drive),
     }
 }
@@ -197,16 +198,43 @@ fn disk(host: usize) {
     set_good(host, good);
 }
 
+/// Somebody fills the disk of a host, or makes room.
+fn full(host: usize) {
+    let is_full = pick([true, false]);
+    say(format_args!("the disk of h{host} is {}", if is_full { "full" } else { "not full" }));
+    set_full(host, is_full);
+}
+
+fn set_full(host: usize, is_full: bool) {
+    let place = with(|world| world.fleetds[host].place.clone()).unwrap();
+    below(&place.database()).unwrap().content().is_full = is_full;
+}
+
 fn set_good(host: usize, good: Option<u32>) {
     let place = with(|world| world.fleetds[host].place.clone()).unwrap();
     below(&place.database()).unwrap().content().good = good;
+}
+
+/// Most of those who decide lose their power, and are given up: the fleet goes on from one that is left.
+/// False: nobody is left who could.
+pub(super) fn lose_most_voters(drive: &mut Drive) -> bool {
+    heal(drive);
+    drive.run(10 * SECOND);
+    let newest = with(|world| world.check.newest()).unwrap();
+    let voters = &newest.fleet.as_ref().unwrap().voters;
+    let is_voter = |host: &usize| voters.contains(&with(|world| world.hosts[*host].id));
+    let voters: Vec<usize> = (0..drive.addresses.len()).filter(is_voter).collect();
+    let lost = voters.len() / 2 + 1;
+    say(format_args!("{lost} voters of {voters:?} are lost"));
+    voters.iter().take(lost).for_each(|host| power_off(drive, *host));
+    drive.run(15 * SECOND);
+    lost < voters.len()
 }
 
 /// Everything is as it should be from now on.
 pub(super) fn heal(drive: &mut Drive) {
     say("everything is healed");
     with(|world| {
-        world.is_healed = true;
         (world.failing, world.ending) = (0.0, 0.0);
     });
     sockets::set_weather(Weather::default());
@@ -215,6 +243,7 @@ pub(super) fn heal(drive: &mut Drive) {
     for host in 0..count {
         wall::set_wrong(host, 0);
         set_good(host, None);
+        set_full(host, false);
         for other in host + 1..count {
             drive.sim.set_link_max_message_latency(name(host), name(other), LATENCY);
         }

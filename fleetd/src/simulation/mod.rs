@@ -126,12 +126,12 @@ fn one_seed() {
 
 #[test]
 fn some_seeds() {
-    live_through_all(0..12);
+    live_through_all(0..30);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    for seed in 0..2 {
+    for seed in 0..4 {
         let (one, other) = (begin(seed), begin(seed));
         let (one, other) = (end(seed, one), end(seed, other));
         let both = one.lines().zip(other.lines());

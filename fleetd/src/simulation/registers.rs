@@ -2,7 +2,7 @@
 //! cordoned, are registers. What was
 //! acknowledged last is what is there, or something that was asked for since.
 
-use crate::core::decided::Decided;
+use crate::core::decided::{Decided, GENERATION};
 use crate::core::machine_id::MachineId;
 use fleetd_api::DesiredState;
 use std::collections::BTreeMap;
@@ -35,6 +35,11 @@ pub(super) struct Registers {
     count: u64,
     writes: BTreeMap<(String, Of), Vec<Write>>,
     pub(super) acknowledged: usize,
+    /// Of the fleet. People have made a later one of what was left, or are about to.
+    generation: u64,
+    pub(super) recovers: bool,
+    /// Part of the fleet goes on without the other one, and nobody can rely on what it acknowledges.
+    is_split: bool,
 }
 
 impl Registers {
@@ -52,6 +57,9 @@ impl Registers {
     pub(super) fn acknowledge(&mut self, unit: &str, Number(number): Number, index: u64) {
         self.count += 1;
         self.acknowledged += 1;
+        if self.is_split {
+            return;
+        }
         let of_unit = self.writes.iter_mut().filter(|((name, _), _)| name == unit);
         for (_, writes) in of_unit {
             for write in writes.iter_mut().filter(|write| write.begun == number) {
@@ -60,8 +68,27 @@ impl Registers {
         }
     }
 
+    /// What was acknowledged so far may be lost from here on, as people were told.
+    fn begin_generation(&mut self, generation: u64) {
+        self.generation = generation;
+        self.is_split = !self.recovers;
+        for writes in self.writes.values_mut() {
+            writes.iter_mut().for_each(|write| write.acknowledged = None);
+        }
+    }
+
+    /// Of all units, as if they were written one by one.
+    pub(super) fn all_of(&self, decided: &Decided) -> Vec<(String, Of, Value)> {
+        let known = self.writes.keys().filter(|(_, of)| *of != Of::Cordoned);
+        known.map(|(unit, of)| (unit.clone(), *of, read(decided, unit, *of))).collect()
+    }
+
     /// What of what was acknowledged is lost.
-    pub(super) fn check(&self, decided: &Decided) -> Option<String> {
+    pub(super) fn check(&mut self, decided: &Decided) -> Option<String> {
+        let generation = decided.index / GENERATION;
+        if generation > self.generation {
+            self.begin_generation(generation);
+        }
         self.writes.iter().find_map(|((unit, of), writes)| {
             let value = read(decided, unit, *of);
             let overwrites = |by: &Write, begun: u64| {

@@ -15,8 +15,8 @@ pub(super) const EPOCH: Duration = Duration::from_secs(1_800_000_000);
 thread_local! {
     /// Microseconds since the beginning, at the last step.
     static STEP: Cell<u64> = const { Cell::new(0) };
-    /// The host that is at work.
-    static AT_WORK: Cell<Option<usize>> = const { Cell::new(None) };
+    /// The host that is at work: the innermost, since tasks carry the span that they were begun in.
+    static AT_WORK: RefCell<Vec<Option<usize>>> = const { RefCell::new(Vec::new()) };
     /// Seconds by which the clocks of the hosts are wrong.
     static WRONG: RefCell<[i64; COUNT]> = const { RefCell::new([0; COUNT]) };
 }
@@ -34,7 +34,15 @@ pub(super) fn micros() -> u64 {
 }
 
 pub(super) fn at_work() -> Option<usize> {
-    AT_WORK.get()
+    AT_WORK.with_borrow(|inside| inside.last().copied().flatten())
+}
+
+/// Lets a host do something outside of its turn: begin, or come to its end.
+pub(super) fn with_at_work<T>(host: usize, act: impl FnOnce() -> T) -> T {
+    AT_WORK.with_borrow_mut(|inside| inside.push(Some(host)));
+    let done = act();
+    AT_WORK.with_borrow_mut(Vec::pop);
+    done
 }
 
 /// The clock of a host is wrong by so many seconds from here on.
@@ -44,7 +52,7 @@ pub(super) fn set_wrong(host: usize, seconds: i64) {
 
 /// Since 1970, as the host at work sees it.
 pub(super) fn now() -> Duration {
-    let wrong = AT_WORK.get().map_or(0, |host| WRONG.with_borrow(|wrong| wrong[host]));
+    let wrong = at_work().map_or(0, |host| WRONG.with_borrow(|wrong| wrong[host]));
     let now = EPOCH + Duration::from_micros(micros());
     let off = Duration::from_secs(wrong.unsigned_abs());
     if wrong < 0 { now - off } else { now + off }
@@ -88,14 +96,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listener {
     fn on_enter(&self, id: &Id, context: Context<'_, S>) {
         let span = context.span(id);
         if let Some(name) = span.and_then(|span| span.extensions().get::<Name>().map(|n| n.0)) {
-            AT_WORK.set(name);
+            AT_WORK.with_borrow_mut(|inside| inside.push(name));
         }
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
         let is_host = context.span(id).is_some_and(|s| s.extensions().get::<Name>().is_some());
         if is_host {
-            AT_WORK.set(None);
+            AT_WORK.with_borrow_mut(Vec::pop);
         }
     }
 

@@ -4,10 +4,10 @@ use super::check::Check;
 use super::host::{Fleetd, Order};
 use super::registers::Registers;
 use super::wall;
-use crate::core::decided::Decided;
+use crate::core::decided::{Decided, GENERATION};
 use crate::core::tests::simulation::host::{Host, Time};
 use crate::core::tests::simulation::world::Happening;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ pub(super) struct World {
     pub(super) fleetds: Vec<Fleetd>,
     pub(super) check: Check,
     pub(super) registers: Registers,
+    pub(super) backup: Option<Vec<u8>>,
     pub(super) is_healed: bool,
     /// What becomes of containers, whether a fleetd lives or not.
     pub(super) planned: BTreeMap<(Time, u64), Happening>,
@@ -29,6 +30,7 @@ pub(super) struct World {
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
+    static FAILED: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(super) fn with<T>(look: impl FnOnce(&mut World) -> T) -> T {
@@ -43,6 +45,8 @@ pub(super) fn say(line: impl std::fmt::Display) {
 
 /// What a fleetd logs is part of what happened.
 pub(super) fn logged(line: &str) {
+    // Its name is of this process.
+    let line = line.replace(&super::host::root().display().to_string(), "");
     match wall::at_work() {
         Some(host) => say(format_args!("h{host} logs: {line}")),
         None => say(format_args!("logs: {line}")),
@@ -51,6 +55,10 @@ pub(super) fn logged(line: &str) {
 
 /// What has to hold does not: that is the end of it, whichever task has found it.
 pub(super) fn fail(fault: &str) -> ! {
+    if FAILED.replace(true) {
+        // On its way out.
+        std::process::abort();
+    }
     say(format_args!("FAULT: {fault}"));
     eprintln!("{fault}");
     let _ = std::fs::remove_dir_all(super::host::root());
@@ -83,10 +91,11 @@ impl World {
             if !metrics.state.is_leader() {
                 continue;
             }
+            let generation = api.consensus.decided().index / GENERATION;
             let observed = api.observed.borrow().clone();
             let lost = observed.machines.iter().filter(|(_, seen)| seen.lost);
             lost.for_each(|(id, _)| self.check.takes_for_lost(*id, now));
-            if let Some(fault) = self.check.leads(api.id, metrics.current_term) {
+            if let Some(fault) = self.check.leads(api.id, (generation, metrics.current_term)) {
                 return Some(fault);
             }
         }

@@ -59,6 +59,8 @@ pub(crate) struct Content {
     waiting: Vec<Write>,
     /// So many writes and syncs go well from now on.
     pub good: Option<u32>,
+    /// It does not grow.
+    pub(crate) is_full: bool,
     /// By a database that has not let go of it yet.
     is_open: bool,
 }
@@ -89,6 +91,12 @@ impl Disk {
             Some(good) => *good -= 1,
             None => {}
         }
+        if let Some(Write::Length(length)) = write
+            && content.is_full
+            && length > content.seen.len()
+        {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         match write {
             Some(write) => {
                 put(&mut content.seen, &write);
@@ -107,8 +115,8 @@ impl Disk {
         let mut content = self.content();
         content.good = Some(0);
         let (safe, seen) = (content.safe.clone(), content.seen.clone());
-        let waiting = std::mem::take(&mut content.waiting);
-        Self(Arc::new(Mutex::new(Content { safe, seen, waiting, ..Content::default() })))
+        let (waiting, is_full) = (std::mem::take(&mut content.waiting), content.is_full);
+        Self(Arc::new(Mutex::new(Content { safe, seen, waiting, is_full, ..Content::default() })))
     }
 
     /// Cuts the power: of what waits each write comes through, in part, or not.
@@ -126,7 +134,8 @@ impl Disk {
                 (_, write) => put(&mut safe, &write),
             }
         }
-        let next = Content { seen: safe.clone(), safe, ..Content::default() };
+        let (seen, is_full) = (safe.clone(), content.is_full);
+        let next = Content { seen, safe, is_full, ..Content::default() };
         Self(Arc::new(Mutex::new(next)))
     }
 }

@@ -61,19 +61,28 @@ impl Space {
         }
     }
 
+    /// Bytes.
+    fn free(&self) -> std::io::Result<u64> {
+        #[cfg(test)]
+        if let Some(disk) = super::simulated::below(&self.database) {
+            return Ok(if disk.content().is_full { 0 } else { 1 << 30 });
+        }
+        file::free_space(self.database.parent().unwrap_or(Path::new("/")))
+    }
+
     fn look(&self) {
-        let directory = self.database.parent().unwrap_or(Path::new("/"));
-        let free = match file::free_space(directory) {
+        let free = match self.free() {
             Ok(free) => free,
             Err(error) => {
-                tracing::debug!("look at the disk of {}: {}", directory.display(), cause(&error));
+                let of = self.database.display();
+                tracing::debug!("look at the disk of {of}: {}", cause(&error));
                 return;
             }
         };
         // Only where it does not take the last of it.
         let room = self.reserve.is_there()
             || free >= SIZE + crate::core::disk::FULL && self.reserve.make().is_ok();
-        let free = if room { file::free_space(directory).unwrap_or(free) } else { free };
+        let free = if room { self.free().unwrap_or(free) } else { free };
         self.show(self.disk().now(room, free));
     }
 
