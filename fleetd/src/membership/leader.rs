@@ -25,6 +25,17 @@ impl Links {
         leading.max_by_key(rank).map(|(_, host)| host)
     }
 
+    /// Living hosts that say that they lead in a later generation. Anybody may say so; what they hand out
+    /// is signed.
+    pub fn leaders_after(&self, generation: u64) -> Vec<MachineId> {
+        let said = self.gossip.records(None, Kind::Raft).into_iter();
+        let said = said.filter_map(|record| Some((said::read::<Raft>(&record)?, record.key.host)));
+        let later = said.filter(|(raft, host)| {
+            raft.leads && raft.generation > generation && self.may_live(*host)
+        });
+        later.map(|(_, host)| host).collect()
+    }
+
     /// Any of the voters but this host, for who knows of no leader. Another one with each number.
     pub fn any_voter(&self, number: usize) -> Option<MachineId> {
         let view = self.view.borrow();

@@ -157,11 +157,12 @@ pub async fn pull(
     let view = links.view.borrow().clone();
     let leader = links.leader(consensus);
     let mut others = view.voters.clone();
-    // In a later generation others may lead. Whether they may, the signature says.
-    if let Some(leader) = leader
-        && let Some(address) = links.address_of(leader)
-    {
-        others.insert(leader, address);
+    // In a later generation others may lead, also where the voters of this one go on. Whether they may,
+    // the signature says.
+    for leader in leader.into_iter().chain(links.leaders_after(of.above / GENERATION)) {
+        if let Some(address) = links.address_of(leader) {
+            others.insert(leader, address);
+        }
     }
     others.remove(&links.machine);
     let mut others: Vec<(MachineId, String)> = others.into_iter().collect();

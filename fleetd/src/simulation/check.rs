@@ -1,4 +1,4 @@
-//! What has to hold at every step: one history, one leader a term, and what the pure simulation checks
+//! What has to hold at every step: one history, and what the pure simulation checks
 //! of units.
 
 use crate::core::decided::{Decided, GENERATION};
@@ -19,8 +19,6 @@ pub(super) struct Check {
     pub(super) units: Checker,
     /// What was decided, by its index: the same for all.
     history: BTreeMap<u64, Arc<Decided>>,
-    /// By generation and term.
-    leaders: BTreeMap<(u64, u64), MachineId>,
     /// When a leader took a host for lost last.
     lost: BTreeMap<MachineId, Time>,
 }
@@ -76,16 +74,6 @@ impl Check {
     /// What was decided last, as far as any host knows.
     pub(super) fn newest(&self) -> Option<Arc<Decided>> {
         self.history.last_key_value().map(|(_, decided)| Arc::clone(decided))
-    }
-
-    /// A host says that it leads.
-    pub(super) fn leads(
-        &mut self,
-        host: MachineId,
-        (generation, term): (u64, u64),
-    ) -> Option<String> {
-        let leader = *self.leaders.entry((generation, term)).or_insert(host);
-        (leader != host).then(|| format!("{leader} and {host} lead in term {term}"))
     }
 
     /// A leader takes a host for lost.

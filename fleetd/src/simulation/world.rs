@@ -4,7 +4,7 @@ use super::check::Check;
 use super::host::{Fleetd, Order};
 use super::registers::Registers;
 use super::wall;
-use crate::core::decided::{Decided, GENERATION};
+use crate::core::decided::Decided;
 use crate::core::tests::simulation::host::{Host, Time};
 use crate::core::tests::simulation::world::Happening;
 use std::cell::{Cell, RefCell};
@@ -82,24 +82,17 @@ pub(crate) fn published(decided: &Arc<Decided>) {
 }
 
 impl World {
-    /// Who leads, and whom it takes for lost. Gives what is wrong with that.
-    pub(super) fn look(&mut self) -> Option<String> {
+    /// Whom those who lead take for lost.
+    pub(super) fn look(&mut self) {
         let now = wall::micros();
         for api in self.fleetds.iter().filter_map(|fleetd| fleetd.api.as_ref()) {
             let Some(raft) = api.consensus.raft().filter(|_| api.links.is_some()) else { continue };
-            let metrics = raft.metrics().borrow().clone();
-            if !metrics.state.is_leader() {
-                continue;
-            }
-            let generation = api.consensus.decided().index / GENERATION;
-            let observed = api.observed.borrow().clone();
-            let lost = observed.machines.iter().filter(|(_, seen)| seen.lost);
-            lost.for_each(|(id, _)| self.check.takes_for_lost(*id, now));
-            if let Some(fault) = self.check.leads(api.id, (generation, metrics.current_term)) {
-                return Some(fault);
+            if raft.metrics().borrow().state.is_leader() {
+                let observed = api.observed.borrow().clone();
+                let lost = observed.machines.iter().filter(|(_, seen)| seen.lost);
+                lost.for_each(|(id, _)| self.check.takes_for_lost(*id, now));
             }
         }
-        None
     }
 
     pub(super) fn plan(&mut self, at: Time, happening: Happening) {
