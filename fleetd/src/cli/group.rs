@@ -66,9 +66,8 @@ impl Group {
         }
         has_its_votes(&database, identity.machine)?;
         recovery::give_up(place, &identity)?;
-        // A newer one has come with a set.
-        let view = Assignments::open(place, identity.machine).subscribe().borrow().view.clone();
-        let group = links::Group::start(&database, &identity, view).await?;
+        let set = Assignments::open(place, identity.machine).subscribe().borrow().clone();
+        let group = links::Group::start(&database, &identity, &set).await?;
         let (consensus, opened) = (group.consensus.clone(), group.opened.clone());
         Ok(Self { consensus, opened, fleet: Some(InFleet { group, identity }) })
     }
@@ -104,7 +103,8 @@ impl Group {
             Some(fleet) => {
                 let links = fleet.link(assignments.index()).await?;
                 let sets = assignments.subscribe();
-                tokio::spawn(recovery::watch(consensus.clone(), sets, restart.clone()));
+                let seat = links.seat.clone();
+                tokio::spawn(recovery::watch(consensus.clone(), seat, sets, restart.clone()));
                 tokio::spawn(confirms(Some(links.clone())));
                 let capacity = capacity(&context, &machine);
                 let observed =

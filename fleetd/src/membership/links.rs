@@ -5,15 +5,15 @@ use super::seat::Seat;
 use super::streams::Streams;
 use super::twin;
 use crate::consensus::{Consensus, Form};
-use crate::core::decided::{GENERATION, View};
+use crate::core::decided::{AssignmentSet, GENERATION, View};
 use crate::core::gossip::packet::Secret;
 use crate::core::gossip::{Node, Parameters};
 use crate::core::machine_id::MachineId;
 use crate::gossip::{self, Handle, Settings};
 use crate::net;
+use crate::peer::Client;
 use crate::peer::client::Limits;
 use crate::peer::raft::Messages;
-use crate::peer::{Client, raft};
 use crate::pki::refusal::Side;
 use crate::pki::{Credentials, Fingerprint};
 use crate::store::Opened;
@@ -34,7 +34,7 @@ pub struct Links {
     /// For requests of people, and what they cause.
     pub client: Client,
     pub gossip: Handle,
-    pub seat: Arc<dyn raft::Seat>,
+    pub seat: Arc<Seat>,
     /// The newest that is known of the fleet.
     pub view: watch::Sender<Arc<View>>,
     /// As it is on disk.
@@ -51,18 +51,20 @@ pub struct Group {
 }
 
 impl Group {
-    /// `view`: newer than that of the identity, if there is one.
+    /// `set`: the one that this host obeys. Its view may be newer than that of the identity.
     pub async fn start(
         database: &Path,
         identity: &Identity,
-        view: Option<View>,
+        set: &AssignmentSet,
     ) -> Result<Self, String> {
+        let view = set.view.clone();
         let credentials = identity.credentials()?;
         if let Some(View { bundle, revoked, .. }) = view.clone() {
             credentials.replace_trust(bundle, revoked);
         }
         let view = watch::Sender::new(Arc::new(view.unwrap_or(identity.view.clone())));
         let seat = Arc::new(Seat::new(view.subscribe()));
+        seat.obeys(set.index);
         // Nothing else takes the connections of Raft.
         let client = Client::new(&credentials, Limits::default());
         let messages = Messages::new(client, seat.clone());

@@ -7,6 +7,7 @@
 
 use super::Links;
 use super::identity::Identity;
+use super::seat::Seat;
 use crate::agent::assignments::Assignments;
 use crate::agent::place::{Place, write_whole};
 use crate::consensus::Consensus;
@@ -165,11 +166,13 @@ fn is_left_behind(index: u64, set: &AssignmentSet) -> bool {
 /// Starts fleetd again as soon as the fleet has left its database behind.
 pub async fn watch(
     consensus: Consensus,
+    seat: Arc<Seat>,
     mut sets: watch::Receiver<Arc<AssignmentSet>>,
     restart: CancellationToken,
 ) {
     loop {
         let set = sets.borrow_and_update().clone();
+        seat.obeys(set.index);
         if is_left_behind(consensus.decided().index, &set) {
             tracing::warn!("the fleet is in a later generation; fleetd starts again in it");
             return restart.cancel();

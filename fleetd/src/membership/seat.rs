@@ -6,6 +6,7 @@ use crate::core::decided::{GENERATION, View};
 use crate::core::machine_id::MachineId;
 use crate::peer::raft;
 use openraft::Raft;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
@@ -13,11 +14,19 @@ use tokio::sync::watch;
 pub struct Seat {
     consensus: OnceLock<Consensus>,
     view: watch::Receiver<Arc<View>>,
+    /// The generation of the set that this host obeys: who has given up an earlier one has an empty
+    /// database, and must not take it from those who are still in there.
+    obeyed: AtomicU64,
 }
 
 impl Seat {
     pub fn new(view: watch::Receiver<Arc<View>>) -> Self {
-        Self { consensus: OnceLock::new(), view }
+        Self { consensus: OnceLock::new(), view, obeyed: AtomicU64::default() }
+    }
+
+    /// This host obeys a set of that index.
+    pub fn obeys(&self, index: u64) {
+        self.obeyed.fetch_max(index / GENERATION, Ordering::Relaxed);
     }
 
     pub fn put(&self, consensus: Consensus) {
@@ -39,6 +48,7 @@ impl raft::Seat for Seat {
 
     fn generation(&self) -> Option<u64> {
         let index = self.consensus.get()?.decided().index;
-        (index > 0).then_some(index / GENERATION)
+        let obeyed = self.obeyed.load(Ordering::Relaxed);
+        (index > 0 || obeyed > 0).then_some(obeyed.max(index / GENERATION))
     }
 }
