@@ -105,23 +105,25 @@ fn damaged_files_of_a_host_are_named_and_cost_nothing() {
     eventually("it obeys", || !lives(pid));
     // Without who it is, or what it has decided, a host does not begin; nothing is overwritten.
     let voter = voters.iter().find(|voter| ground.leader("h1").as_ref() != Some(voter)).unwrap();
-    for (host, name) in [(&host, "identity.json"), (voter, "fleetd.redb")] {
+    let files = [(&host, "identity.json", "backup"), (voter, "fleetd.redb", "remove-machine")];
+    for (host, name, remedy) in files {
         let path = ground.state_dir().join(host).join(name);
         ground.play(&["kill-daemon", host]);
         let broken = Changed::new(&path, garbage);
         let error = ground.refused(&["start-daemon", host]);
-        assert!(error.contains(name), "{error}");
+        assert!(error.contains(name) && error.contains(remedy), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), garbage(&broken.was));
         broken.undo();
         ground.play(&["start-daemon", host]);
     }
     // Nor one that does not know how it has voted.
     let (path, aside) = (ground.state_dir().join(voter).join("fleetd.redb"), "fleetd.redb.aside");
+    let machine = ground.machine_of(voter);
     ground.play(&["kill-daemon", voter]);
     std::fs::rename(&path, path.with_file_name(aside)).unwrap();
     let error = ground.refused(&["start-daemon", voter]);
     assert!(error.contains("how this host has voted"), "{error}");
-    assert!(error.contains(&format!("remove-machine {}", ground.machine_of(voter))), "{error}");
+    assert!(error.contains(&format!("remove-machine {machine}")), "{error}");
     assert!(!path.exists());
     std::fs::rename(path.with_file_name(aside), &path).unwrap();
     ground.play(&["start-daemon", voter]);

@@ -50,7 +50,7 @@ pub enum Form {
 
 impl Form {
     /// What to do about a database that cannot be read.
-    fn remedy(self) -> &'static str {
+    pub fn remedy(self) -> &'static str {
         match self {
             Self::Alone => {
                 "put a copy of a backup in its place, or move the file away and submit the units again"

@@ -10,8 +10,8 @@ use super::identity::Identity;
 use super::seat::Seat;
 use crate::agent::assignments::Assignments;
 use crate::agent::place::{Place, write_whole};
-use crate::consensus::Consensus;
 use crate::consensus::raft::{Voter, alone};
+use crate::consensus::{Consensus, Form};
 use crate::core::decided::{AssignmentSet, Command, Decided, GENERATION, fleet, image, machine};
 use crate::core::machine_id::MachineId;
 use crate::sentence::cause;
@@ -136,7 +136,8 @@ pub fn give_up(place: &Place, own: &Identity) -> Result<(), String> {
         return Ok(());
     }
     let set = Assignments::open(place, own.machine).subscribe().borrow().clone();
-    let index = alone::index(&database).map_err(|e| e.to_string())?;
+    let unread = |e: store::Error| format!("{e}; {}", Form::Member.remedy());
+    let index = alone::index(&database).map_err(unread)?;
     if !is_left_behind(index, &set) {
         return Ok(());
     }

@@ -36,8 +36,13 @@ impl Seat {
 }
 
 impl raft::Seat for Seat {
+    /// None as well for who is in an earlier generation than its set: it is about to give that up, and what
+    /// it took now would be lost with it.
     fn raft(&self) -> Option<Raft<Group>> {
-        self.consensus.get()?.raft()
+        let consensus = self.consensus.get()?;
+        let index = consensus.decided().index;
+        let is_left_behind = index > 0 && index / GENERATION < self.obeyed.load(Ordering::Relaxed);
+        if is_left_behind { None } else { consensus.raft() }
     }
 
     /// By the group, or by what this host was told of the voters: one that is new has an empty log.
@@ -49,6 +54,9 @@ impl raft::Seat for Seat {
     fn generation(&self) -> Option<u64> {
         let index = self.consensus.get()?.decided().index;
         let obeyed = self.obeyed.load(Ordering::Relaxed);
-        (index > 0 || obeyed > 0).then_some(obeyed.max(index / GENERATION))
+        match index {
+            0 => (obeyed > 0).then_some(obeyed),
+            index => Some(index / GENERATION),
+        }
     }
 }
