@@ -1,4 +1,5 @@
-//! Work that blocks goes to a thread of its own.
+//! Work that blocks goes to a thread of its own. What no simulated fleet does (images, logs, containers)
+//! goes to tokio's threads by itself.
 
 use tokio::task::JoinError;
 

@@ -40,7 +40,7 @@ pub fn can_cut() -> Result<(), String> {
     }
 }
 
-/// Of each daemon's log, where a test fails.
+/// Of each fleetd's log, where a test fails.
 const LOG_LINES: usize = 40;
 
 /// Removes everything when it is dropped.
@@ -230,7 +230,7 @@ impl Ground {
         disk
     }
 
-    /// What the daemons have said last, for whoever looks into a failure.
+    /// What each fleetd has said last, for whoever looks into a failure.
     fn print_logs(&self) {
         let hosts = std::fs::read_dir(self.state_dir()).into_iter().flatten().flatten();
         let mut logs: Vec<PathBuf> = hosts.map(|host| host.path().join("fleetd.log")).collect();

@@ -1,6 +1,6 @@
-//! What clients may rely on: of each unit its file, and what is wanted of it, and of each host whether it is
-//! cordoned, are registers. What was
-//! acknowledged last is what is there, or something that was asked for since.
+//! What clients may rely on: of each unit its file, and what is wanted of it, and of each host whether it
+//! is cordoned, are registers. What was acknowledged last is what is there, or something that was asked for
+//! since.
 
 use crate::core::decided::{Decided, GENERATION};
 use crate::core::machine_id::MachineId;

@@ -58,7 +58,7 @@ pub(crate) struct Content {
     seen: Vec<u8>,
     waiting: Vec<Write>,
     /// So many writes and syncs go well from now on.
-    pub good: Option<u32>,
+    pub(crate) good: Option<u32>,
     /// It does not grow.
     pub(crate) is_full: bool,
     /// By a database that has not let go of it yet.
