@@ -29,8 +29,9 @@ pub struct Assignments {
     written: Mutex<u64>,
     /// The index that is safe on disk.
     kept: watch::Sender<u64>,
-    /// Whether it was the newest at some time since fleetd started, as far as anybody can know.
-    confirmed: watch::Sender<bool>,
+    /// The index of the set that was the newest at some time since fleetd started, as far as anybody
+    /// can know.
+    confirmed: watch::Sender<Option<u64>>,
 }
 
 impl Assignments {
@@ -51,7 +52,7 @@ impl Assignments {
             current: watch::Sender::new(Arc::new(kept)),
             written: Mutex::new(index),
             kept: watch::Sender::new(index),
-            confirmed: watch::Sender::new(false),
+            confirmed: watch::Sender::new(None),
         }
     }
 
@@ -64,13 +65,14 @@ impl Assignments {
         self.kept.subscribe()
     }
 
-    /// Whether what this host has not begun yet may begin.
-    pub fn confirmed(&self) -> watch::Receiver<bool> {
+    /// By this set, or a later one, may begin what this host has not begun yet.
+    pub fn confirmed(&self) -> watch::Receiver<Option<u64>> {
         self.confirmed.subscribe()
     }
 
+    /// The set that this host has now is the newest.
     pub fn confirm(&self) {
-        self.confirmed.send_replace(true);
+        self.confirmed.send_replace(Some(self.index()));
     }
 
     /// Of the newest.

@@ -64,7 +64,7 @@ pub struct Agent {
     context: Arc<Context>,
     assignments: watch::Receiver<Arc<AssignmentSet>>,
     kept: watch::Receiver<u64>,
-    confirmed: watch::Receiver<bool>,
+    confirmed: watch::Receiver<Option<u64>>,
     /// The set that was taken over with: a newer one is a change from it.
     adopted: Arc<AssignmentSet>,
     board: Board,
@@ -140,6 +140,7 @@ impl Agent {
                     let newer = assignments.borrow_and_update().clone();
                     self.changed(&set, &newer);
                     set = newer;
+                    self.begin_held(&set);
                 }
                 message = queue.recv() => match message {
                     Some(message) => self.take(message, &set),
@@ -222,6 +223,12 @@ impl Agent {
         }
     }
 
+    /// Whether the fleet has said that nothing here has begun elsewhere meanwhile. It may have said so
+    /// of a set that the agent is still to take over.
+    fn is_confirmed(&self, set: &AssignmentSet) -> bool {
+        self.confirmed.borrow().is_some_and(|confirmed| confirmed <= set.index)
+    }
+
     /// What waited for the fleet's word begins.
     fn begin_held(&mut self, set: &AssignmentSet) {
         let held = self.units.iter().filter(|(_, unit)| unit.held);
@@ -257,6 +264,7 @@ impl Agent {
 
     /// Decides about one unit and acts, until nothing is left to do at once.
     fn step(&mut self, name: &str, set: &AssignmentSet) {
+        let is_confirmed = self.is_confirmed(set);
         let Some(unit) = self.units.get_mut(name) else { return };
         let entry = match obey::wish(set, name, unit.order(set)) {
             Wish::As(entry) => {
@@ -276,7 +284,7 @@ impl Agent {
         let now = self.context.clock.now();
         let step = life.step(&unit.want(&entry), &seen, now);
         // A host that has just come back asks first: the unit may have begun elsewhere meanwhile.
-        unit.held = matches!(step.action, Some(Action::Start { .. })) && !*self.confirmed.borrow();
+        unit.held = matches!(step.action, Some(Action::Start { .. })) && !is_confirmed;
         if unit.held {
             return self.post(name, &entry);
         }

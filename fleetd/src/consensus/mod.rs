@@ -320,8 +320,17 @@ impl Consensus {
     /// voters have answered since. None: this host does not lead.
     pub async fn newest(&self) -> Option<Arc<Decided>> {
         let raft = self.raft()?;
-        let heard = tokio::time::timeout(DECIDED, raft.ensure_linearizable()).await;
-        heard.ok()?.ok()?;
+        let heard = async {
+            raft.ensure_linearizable().await.ok()?;
+            // A leader that was restarted leads on at once, and openraft 0.9 takes for decided what was
+            // so when it last wrote that down. All that was acknowledged is in its log.
+            let last = self.last_log_id()?.index;
+            raft.wait(None)
+                .applied_index_at_least(Some(last), "the leader's log is applied")
+                .await
+                .ok()
+        };
+        tokio::time::timeout(DECIDED, heard).await.ok()??;
         Some(self.decided())
     }
 

@@ -25,7 +25,7 @@ struct Agent {
     context: Arc<Context>,
     sets: watch::Receiver<Arc<AssignmentSet>>,
     kept: watch::Receiver<u64>,
-    confirmed: watch::Receiver<bool>,
+    confirmed: watch::Receiver<Option<u64>>,
     board: Board,
     progress: watch::Sender<Progress>,
     /// What this fleetd has begun and will hear of.
@@ -123,10 +123,17 @@ impl Agent {
             fail(&fault);
         }
         self.turn(|host, now, out| host.offer(set.as_ref().clone(), now, out));
+        self.confirm();
     }
 
+    /// What waited for the fleet's word begins, if it has said that of this set.
     fn confirm(&mut self) {
-        if !*self.confirmed.borrow_and_update() {
+        let confirmed = *self.confirmed.borrow_and_update();
+        let host = |world: &mut World| {
+            let host = &world.hosts[self.host];
+            !host.confirmed && confirmed.is_some_and(|confirmed| confirmed <= host.set.index)
+        };
+        if !with(host) {
             return;
         }
         with(|world| world.check.confirmed(&world.hosts[self.host]));

@@ -21,6 +21,26 @@ pub(super) struct Check {
     history: BTreeMap<u64, Arc<Decided>>,
     /// When a leader took a host for lost last.
     lost: BTreeMap<MachineId, Time>,
+    decides: Pace,
+}
+
+/// When something was decided, and when it was so before that. What was proposed while nothing could
+/// be decided waits in the leader's log, and is decided with what comes then.
+#[derive(Default)]
+struct Pace {
+    before: Time,
+    last: Time,
+}
+
+impl Pace {
+    const AT_ONCE: Time = SECOND;
+
+    fn beats(&mut self, now: Time) {
+        if now > self.last + Self::AT_ONCE {
+            self.before = self.last;
+        }
+        self.last = now;
+    }
 }
 
 impl Check {
@@ -65,8 +85,8 @@ impl Check {
         if before.index > decided.index {
             return None;
         }
-        let now = super::wall::micros();
-        self.lost.retain(|_, at| *at + WRITTEN_OFF > now);
+        self.decides.beats(super::wall::micros());
+        self.lost.retain(|_, at| *at + WRITTEN_OFF > self.decides.before);
         self.units.lost = self.lost.keys().copied().collect();
         self.units.places(&before, decided, true)
     }
@@ -83,7 +103,13 @@ impl Check {
 
     /// A host that has come back begins what its set says. What it knows to have lost it does not begin.
     pub(super) fn confirmed(&mut self, host: &Host) {
-        let newest = self.newest().and_then(|decided| decided.sets.get(&host.id).copied());
+        let newest = self.newest();
+        // Most voters of an earlier generation, back at once, know of no later one.
+        let generation = newest.as_ref().map(|decided| decided.index / GENERATION);
+        if generation.is_some_and(|newest| newest != host.set.index / GENERATION) {
+            return;
+        }
+        let newest = newest.and_then(|decided| decided.sets.get(&host.id).copied());
         // Before that nobody can have been given up to wait for.
         let is_told = super::wall::micros() < host.came + ALONE;
         if is_told || newest.is_none_or(|newest| newest <= host.set.index) {

@@ -93,20 +93,25 @@ fn end(seed: u64, child: std::process::Child) -> String {
     trace
 }
 
-/// As many at a time as there are processors.
+/// As many at a time as there are processors. All are lived through, whatever becomes of one.
 fn live_through_all(all: std::ops::Range<u64>) {
     let next = std::sync::Mutex::new(seeds(all));
     let next = || next.lock().unwrap().next();
+    let failed = std::sync::Mutex::new(Vec::new());
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..count {
             scope.spawn(|| {
                 while let Some(seed) = next() {
-                    end(seed, begin(seed));
+                    if std::panic::catch_unwind(|| end(seed, begin(seed))).is_err() {
+                        failed.lock().unwrap().push(seed);
+                    }
                 }
             });
         }
     });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
 }
 
 /// The seeds of a run: these, or the one that `FLOTILLA_SEED` names.

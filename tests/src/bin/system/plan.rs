@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// The system test program whose tests need systemd as the first process.
 const NEEDS_SYSTEMD: &str = "systemd";
+/// The one whose tests make whole fleets.
+const WHOLE_FLEETS: &str = "fleet";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
@@ -27,6 +29,8 @@ pub(crate) struct Program {
 pub(crate) enum Kind {
     Unit,
     System,
+    /// A system test that takes long, and of which little depends on the kernel.
+    Fleet,
     Systemd,
 }
 
@@ -68,6 +72,18 @@ impl Plan {
             program.tests.retain(|test| format!("{name}::{test}").contains(part));
         }
         self.programs.retain(|program| !program.tests.is_empty());
+    }
+
+    /// Every `count`th of the fleet tests, from the `first` on, and all others.
+    pub(crate) fn share(&self, first: usize, count: usize) -> Self {
+        let mut share = self.clone();
+        let fleet = share.programs.iter_mut().filter(|p| p.kind == Kind::Fleet);
+        let mut turns = (0..count).cycle();
+        for program in fleet {
+            program.tests.retain(|_| turns.next() == Some(first));
+        }
+        share.programs.retain(|program| !program.tests.is_empty());
+        share
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
@@ -114,6 +130,7 @@ fn program(message: &str) -> Option<Program> {
     let system = folder.ends_with("tests") && target_kind == "test" && target != "architecture";
     let kind = match target {
         NEEDS_SYSTEMD if system => Kind::Systemd,
+        WHOLE_FLEETS if system => Kind::Fleet,
         _ if system => Kind::System,
         _ => Kind::Unit,
     };
@@ -164,26 +181,44 @@ mod tests {
         assert_eq!(program("warning: not json"), None);
     }
 
-    #[test]
-    fn a_part_of_a_name_or_of_its_program_selects() {
-        let program = |name: &str, tests: &[&str]| Program {
+    fn holds(name: &str, kind: Kind, tests: &[&str]) -> Program {
+        Program {
             name: name.to_owned(),
             executable: PathBuf::new(),
             folder: PathBuf::new(),
-            kind: Kind::System,
+            kind,
             tests: tests.iter().map(|&test| test.to_owned()).collect(),
-        };
+        }
+    }
+
+    fn names(plan: &Plan) -> Vec<String> {
+        plan.tests().map(|(program, test)| Plan::name(program, test)).collect()
+    }
+
+    #[test]
+    fn each_fleet_test_is_in_one_share_and_the_others_are_in_all() {
+        let fleet = holds("fleet", Kind::Fleet, &["a", "b", "c"]);
+        let programs = vec![fleet, holds("netd", Kind::System, &["d"])];
+        let plan = Plan { programs, long: false };
+        assert_eq!(names(&plan.share(0, 2)), ["fleet::a", "fleet::c", "netd::d"]);
+        assert_eq!(names(&plan.share(1, 2)), ["fleet::b", "netd::d"]);
+        assert_eq!(plan.share(0, 1), plan);
+    }
+
+    #[test]
+    fn a_part_of_a_name_or_of_its_program_selects() {
+        let program = |name, tests| holds(name, Kind::System, tests);
         let whole = Plan {
             programs: vec![program("netd", &["a", "b"]), program("x", &["netd_c"])],
             long: false,
         };
-        let names = |part: &str| {
+        let selected = |part: &str| {
             let mut plan = whole.clone();
             plan.retain(part);
-            plan.tests().map(|(program, test)| Plan::name(program, test)).collect::<Vec<_>>()
+            names(&plan)
         };
-        assert_eq!(names("netd"), ["netd::a", "netd::b", "x::netd_c"]);
-        assert_eq!(names("d::b"), ["netd::b"]);
-        assert_eq!(names("nothing").len(), 0);
+        assert_eq!(selected("netd"), ["netd::a", "netd::b", "x::netd_c"]);
+        assert_eq!(selected("d::b"), ["netd::b"]);
+        assert_eq!(selected("nothing").len(), 0);
     }
 }

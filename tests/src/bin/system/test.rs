@@ -25,12 +25,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         return Err(format!("no test has a name with `{filter}` in it"));
     }
     let work = arguments.path("work")?;
-    let boots = boots(arguments.text("vm"), &plan, &work.join("vm"))?;
+    let boots = boots(arguments.text("vm"), &plan, filter.is_empty(), &work.join("vm"))?;
     let report = Mutex::new(Report::default());
     let jobs = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     on_host("unit", &plan.of(&[Kind::Unit]), &["--jobs", &jobs], &work, &report)?;
     let options = ["--isolated", "yes", "--clean", "yes"];
-    on_host("host", &plan.of(&[Kind::System]), &options, &work, &report)?;
+    on_host("host", &plan.of(&[Kind::System, Kind::Fleet]), &options, &work, &report)?;
     in_vms(&boots, &work, &report)?;
     for (program, test) in plan.of(&[Kind::Systemd]).tests() {
         let test = Plan::name(program, test);
@@ -44,7 +44,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 }
 
 /// The machines to boot, and what runs in each: none if there is nothing to run.
-fn boots(which: &str, plan: &Plan, cache: &Path) -> Result<Vec<(Machine, Plan)>, String> {
+fn boots(
+    which: &str,
+    plan: &Plan,
+    is_whole: bool,
+    cache: &Path,
+) -> Result<Vec<(Machine, Plan)>, String> {
     let names: &[&str] = match which {
         "none" => &[],
         "oldest" => &["oldest"],
@@ -52,7 +57,8 @@ fn boots(which: &str, plan: &Plan, cache: &Path) -> Result<Vec<(Machine, Plan)>,
         "all" | "" => &["oldest", "newest"],
         _ => return Err(format!("VM={which}: expected all, none, oldest or newest")),
     };
-    let (ordinary, systemd) = (plan.of(&[Kind::System]), plan.of(&[Kind::Systemd]));
+    let ordinary = plan.of(&[Kind::System, Kind::Fleet]);
+    let systemd = plan.of(&[Kind::Systemd]);
     if names.is_empty() || (ordinary.programs.is_empty() && systemd.programs.is_empty()) {
         return Ok(Vec::new());
     }
@@ -66,8 +72,10 @@ fn boots(which: &str, plan: &Plan, cache: &Path) -> Result<Vec<(Machine, Plan)>,
         layer: layer.clone(),
         systemd,
     };
-    let mut boots =
-        kernels.iter().map(|k| (machine(k, false), ordinary.clone())).collect::<Vec<_>>();
+    // Who asks for some tests by name wants them everywhere.
+    let count = if is_whole { kernels.len() } else { 1 };
+    let share = |(k, number)| (machine(k, false), ordinary.share(number % count, count));
+    let mut boots = kernels.iter().zip(0..).map(share).collect::<Vec<_>>();
     boots.extend(kernels.last().map(|k| (machine(k, true), systemd)));
     boots.retain(|(_, plan)| !plan.programs.is_empty());
     Ok(boots)
