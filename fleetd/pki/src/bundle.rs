@@ -41,6 +41,10 @@ impl Trusted {
             .to_owned();
         Ok(Self { certificate, anchor, fleet, fingerprint, validity })
     }
+
+    pub fn pem(&self) -> String {
+        to_pem(&self.certificate)
+    }
 }
 
 /// Never empty, and all of one fleet. As text and in JSON: PEM.
@@ -82,7 +86,7 @@ impl Bundle {
     }
 
     pub fn pem(&self) -> String {
-        self.authorities.iter().map(|authority| to_pem(&authority.certificate)).collect()
+        self.authorities.iter().map(Trusted::pem).collect()
     }
 
     pub fn fleet(&self) -> &FleetId {

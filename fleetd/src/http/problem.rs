@@ -63,7 +63,10 @@ impl From<consensus::Error> for Answer {
                 Problem::new(ProblemKind::Conflict, text).hint("fleetctl user revoke first")
             }
             consensus::Error::Refused(
-                Refusal::ManyUsers | Refusal::ManyCertificates { .. } | Refusal::Keys { .. },
+                Refusal::ManyUsers
+                | Refusal::ManyCertificates { .. }
+                | Refusal::Keys { .. }
+                | Refusal::EarlierKeys,
             ) => Problem::new(ProblemKind::Conflict, text),
             consensus::Error::Refused(Refusal::Rotates) => {
                 Problem::new(ProblemKind::Conflict, text).hint("fleetctl fleet shows how far it is")

@@ -66,8 +66,9 @@ pub(super) async fn recover(
     }
     let links = api.links.as_ref().ok_or_else(|| Answer(alone()))?;
     let newest = links.newest(&api.consensus, api.agent.progress.borrow().index);
-    let recovery = recovery::Recovery::new(newest);
-    recovery.write(&api.context.place).map_err(internal)?;
+    let place = &api.context.place;
+    let recovery = recovery::Recovery::new(newest).unless_told(place, api.id);
+    recovery.write(place).map_err(internal)?;
     tracing::warn!(
         "this host recovers the fleet in generation {}; fleetd starts again",
         recovery.generation()
@@ -159,6 +160,15 @@ fn refused(
         let text = "recover the fleet: this host has no database of what was decided".to_owned();
         let hint = "do it on a voter that is left, or `fleetctl restore BACKUP` here";
         return refused(text, hint);
+    }
+    let fleet = api.consensus.decided().fleet.clone();
+    let view = links.view.borrow().clone();
+    if let Some(Err(refusal)) = fleet.map(|fleet| fleet.as_ref().clone().beside(&view)) {
+        let text = format!("recover the fleet by this host's database: {refusal}");
+        return refused(
+            text,
+            "do it on a voter that has decided more, or `fleetctl restore BACKUP`",
+        );
     }
     let most = voters.iter().filter_map(|(voter, position)| Some((voter, (*position)?.order())));
     match most.max_by_key(|(_, order)| *order) {

@@ -174,6 +174,11 @@ async fn fleet(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
                 return Err(conflict(text).into());
             }
             super::recovery::is_lost(api, links).await?;
+            if let Err(refusal) = fleet.as_ref().clone().beside(&view) {
+                let hint = "fleetctl recover on a voter that is left; without one, restore it on a host \
+                            in no fleet, and let the others join that";
+                return Err(conflict(format!("restore the backup: {refusal}")).hint(hint).into());
+            }
             if api.consensus.decided().index >= backup.index {
                 let text = "restore: this host's database is newer than the backup".to_owned();
                 return Err(conflict(text).hint("fleetctl recover goes on with it").into());
@@ -182,11 +187,15 @@ async fn fleet(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
         }
         None => alone(api, how, &fleet.id)?,
     };
-    let known = match &api.links {
-        Some(links) => links.newest(&api.consensus, api.agent.progress.borrow().index),
-        None => api.consensus.decided().index,
+    let place = &api.context.place;
+    let recovery = |known: u64| recovery::Recovery::new(known.max(backup.index));
+    let recovery = match &api.links {
+        Some(links) => {
+            let known = links.newest(&api.consensus, api.agent.progress.borrow().index);
+            recovery(known).unless_told(place, api.id)
+        }
+        None => recovery(api.consensus.decided().index),
     };
-    let recovery = recovery::Recovery::new(known.max(backup.index));
     let restored = Restored {
         index: api.consensus.decided().index,
         generation: Some(recovery.generation()),
@@ -196,7 +205,6 @@ async fn fleet(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
     if how.plan {
         return Ok(restored);
     }
-    let place = &api.context.place;
     let identity = match &api.links {
         Some(_) => None,
         None => Some(found::again(backup, api.id, address, now()).map_err(internal)?),

@@ -12,7 +12,9 @@ use crate::agent::assignments::Assignments;
 use crate::agent::place::{Place, write_whole};
 use crate::consensus::raft::{Voter, alone};
 use crate::consensus::{Consensus, Form};
-use crate::core::decided::{AssignmentSet, Command, Decided, GENERATION, fleet, image, machine};
+use crate::core::decided::{
+    AssignmentSet, Command, Decided, GENERATION, View, fleet, image, machine,
+};
 use crate::core::machine_id::MachineId;
 use crate::sentence::cause;
 use crate::store::{self, Store};
@@ -33,6 +35,9 @@ const LEFT_OUT: u64 = 1000;
 pub struct Recovery {
     /// What was decided up to this index, here or in what is lost, is older than what comes.
     above: u64,
+    /// What this host obeyed when it was told. With a newer set since, the fleet was not lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    obeyed: Option<u64>,
     /// In place of what the database has: an [`image`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     facts: Option<String>,
@@ -55,7 +60,12 @@ impl Recovery {
         let _ = SystemRandom::new().fill(&mut random);
         let left_out = u64::from_le_bytes(random) % LEFT_OUT;
         let above = known.saturating_add(left_out * GENERATION);
-        Self { above, facts: None }
+        Self { above, obeyed: None, facts: None }
+    }
+
+    /// Only if the host hears of no newer set until then.
+    pub fn unless_told(self, place: &Place, machine: MachineId) -> Self {
+        Self { obeyed: Some(Assignments::open(place, machine).index()), ..self }
     }
 
     /// With what a backup has.
@@ -86,11 +96,15 @@ impl Recovery {
         }
     }
 
-    fn change(&self, known: Decided, own: &Identity) -> Result<Decided, String> {
+    /// `view`: what the other hosts go by, as far as this one knows.
+    fn change(&self, known: Decided, own: &Identity, view: &View) -> Result<Decided, String> {
         let mut decided = match &self.facts {
             Some(facts) => image::read(facts.as_bytes()).map_err(|e| e.to_string())?,
             None => known,
         };
+        if let Some(fleet) = decided.fleet.as_mut() {
+            Arc::make_mut(fleet).beside(view).map_err(|refusal| refusal.to_string())?;
+        }
         let (machine, address) = (own.machine, own.address.to_string());
         let mut join = None;
         if decided.machines.get(&machine).is_none_or(|known| known.address != address) {
@@ -114,9 +128,13 @@ pub fn go_on(place: &Place, own: Option<&Identity>) -> Result<(), String> {
         // It may have been moved away.
         drop(Store::open(&database, &own.machine.to_string()).map_err(|e| e.to_string())?);
         let known = alone::index(&database).map_err(|e| e.to_string())?;
-        if known / GENERATION < recovery.generation() {
+        let set = Assignments::open(place, own.machine).subscribe().borrow().clone();
+        if recovery.obeyed.is_some_and(|obeyed| obeyed < set.index) {
+            tracing::warn!("not recovered: the fleet has gone on meanwhile, and this host with it");
+        } else if known / GENERATION < recovery.generation() {
             let voter = Voter { address: own.address.to_string() };
-            let change = |known| recovery.change(known, own);
+            let view = set.view.as_ref().unwrap_or(&own.view);
+            let change = |known| recovery.change(known, own, view);
             let done = alone::alone(&database, own.machine, voter, change);
             done.map_err(|e| format!("recover: {e} ({} says so)", path(place).display()))?;
             tracing::warn!(

@@ -2,7 +2,7 @@
 
 use super::draw;
 use super::host::{Answer, Fleetd, Order, id};
-use super::registers::{Of, Value, wanted};
+use super::registers::{Of, Value, read, wanted};
 use super::world::{say, with};
 use crate::core::decided::image;
 use crate::core::tests::simulation::units;
@@ -22,7 +22,7 @@ pub(super) fn act(number: usize) {
         9 => cordon(host, draw(|rng| rng.random_range(0..count))),
         10 => rotate(host),
         11 => back_up(host),
-        12 => restore(),
+        12 => restore(host),
         0..6 => submit(host, unit, desired, number),
         6..9 => {
             let body = serde_json::to_vec(&Desire { desired }).unwrap();
@@ -73,22 +73,23 @@ fn back_up(host: usize) {
     with(|world| world.ask(host, Order { method, path, body, told: Box::new(told) }));
 }
 
-/// Brings all units back to what the backup says. Asked of the one that leads: elsewhere it may make a
-/// fleet of its own of a host that is only cut off.
-fn restore() {
+/// Brings all units back to what the backup says. Most ask it of the one that leads: of a host that is only
+/// cut off it may make a fleet of its own, until others hear of that.
+fn restore(any: usize) {
     let leads = |fleetd: &Fleetd| fleetd.api.as_ref().is_some_and(|api| api.consensus.leads());
     let leader = with(|world| world.fleetds.iter().position(leads));
+    let host = if draw(|rng| rng.random_bool(0.3)) { Some(any) } else { leader };
     let backup = with(|world| world.backup.clone());
-    let Some((backup, host)) = backup.zip(leader) else { return };
-    let read: Backup = serde_json::from_slice(&backup).unwrap();
-    let then = image::read(read.decided.as_bytes()).unwrap();
+    let Some((backup, host)) = backup.zip(host) else { return };
+    let taken: Backup = serde_json::from_slice(&backup).unwrap();
+    let then = image::read(taken.decided.as_bytes()).unwrap();
     let writes = with(|world| {
-        let all = world.registers.all_of(&then).into_iter();
-        let begin = |(unit, of, value): (String, Of, Value)| {
-            let write = world.registers.begin(&unit, &[(of, value)]);
-            (unit, write)
+        let begin = |unit: &'static str| {
+            let values = [Of::File, Of::Wanted].map(|of| (of, read(&then, unit, of)));
+            (unit, world.registers.begin(unit, &values))
         };
-        all.map(begin).collect::<Vec<_>>()
+        // Those that are submitted before it is done, too.
+        units::names().map(begin).collect::<Vec<_>>()
     });
     say(format_args!("a restore on h{host} of {} units", then.units.len()));
     let told = move |(status, body): Answer| {
@@ -105,7 +106,7 @@ fn restore() {
         with(|world| {
             let index = world.check.newest().map_or(0, |decided| decided.index);
             for (unit, write) in writes {
-                world.registers.acknowledge(&unit, write, index);
+                world.registers.acknowledge(unit, write, index);
             }
         });
     };

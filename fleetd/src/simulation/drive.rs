@@ -36,7 +36,9 @@ pub(super) struct Drive {
 
 /// Lives through a seed. A fault is a panic.
 pub(super) fn live() {
-    let targets = Targets::new().with_target("fleetd", LevelFilter::INFO);
+    let level = std::env::var("FLOTILLA_LEVEL").ok().map(|level| level.parse().unwrap());
+    let level = level.unwrap_or(LevelFilter::INFO);
+    let targets = Targets::new().with_target("fleetd", level);
     let targets = targets.with_target("turmoil::sim", LevelFilter::INFO);
     let listener = tracing_subscriber::registry().with(targets).with(Listener);
     let _log = tracing::subscriber::set_default(listener);

@@ -77,12 +77,6 @@ impl Registers {
         }
     }
 
-    /// Of all units, as if they were written one by one.
-    pub(super) fn all_of(&self, decided: &Decided) -> Vec<(String, Of, Value)> {
-        let known = self.writes.keys().filter(|(_, of)| *of != Of::Cordoned);
-        known.map(|(unit, of)| (unit.clone(), *of, read(decided, unit, *of))).collect()
-    }
-
     /// What of what was acknowledged is lost.
     pub(super) fn check(&mut self, decided: &Decided) -> Option<String> {
         let generation = decided.index / GENERATION;
@@ -114,7 +108,7 @@ impl Registers {
     }
 }
 
-fn read(decided: &Decided, unit: &str, of: Of) -> Value {
+pub(super) fn read(decided: &Decided, unit: &str, of: Of) -> Value {
     if of == Of::Cordoned {
         let machine = decided.machines.get(&unit.parse::<MachineId>().ok()?)?;
         return machine.cordoned.then(String::new);

@@ -12,7 +12,7 @@ mod replicas;
 mod rotation;
 mod voters;
 
-use crate::core::decided::{Command, Decided, Entry, place, unit};
+use crate::core::decided::{Command, Decided, Entry, GENERATION, place, unit};
 use crate::core::disk::Disk;
 use crate::core::machine_id::MachineId;
 use crate::core::schedule::{self, Change, Options, Resources, Unplaced};
@@ -48,6 +48,16 @@ pub struct Seen {
     pub runs: BTreeSet<String>,
     /// Of the certificate that it shows.
     pub authority: Option<Fingerprint>,
+}
+
+impl Seen {
+    /// Whether the host goes by its newest set, and would after a death. One that goes by a set of a
+    /// later generation knows nothing of what was decided here since.
+    pub(super) fn is_told(&self, decided: &Decided, machine: MachineId) -> bool {
+        let newest = decided.sets.get(&machine).copied().unwrap_or(0);
+        let is_later = self.obeys / GENERATION > decided.index / GENERATION;
+        !is_later && self.obeys >= newest && self.kept >= newest
+    }
 }
 
 /// What a host says about itself.

@@ -43,9 +43,7 @@ pub(super) fn has_ended(
     machine: MachineId,
     unit: &str,
 ) -> bool {
-    let newest = decided.sets.get(&machine).copied().unwrap_or(0);
     observed.machines.get(&machine).is_some_and(|seen| {
-        let never_again = seen.obeys >= newest && seen.kept >= newest;
-        seen.lost || (never_again && !seen.runs.contains(unit))
+        seen.lost || (seen.is_told(decided, machine) && !seen.runs.contains(unit))
     })
 }

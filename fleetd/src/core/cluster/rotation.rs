@@ -21,10 +21,8 @@ pub fn waits_for(decided: &Decided, observed: &Observed) -> Vec<MachineId> {
     let Some(rotation) = &fleet.rotation else { return Vec::new() };
     let authority = renewed(fleet, rotation);
     let is_there = |id: &MachineId| {
-        let newest = decided.sets.get(id).copied().unwrap_or(0);
         let Some(seen) = observed.machines.get(id) else { return false };
-        let knows = seen.obeys >= newest && seen.kept >= newest;
-        knows && (authority.is_none() || seen.authority == authority)
+        seen.is_told(decided, *id) && (authority.is_none() || seen.authority == authority)
     };
     decided.machines.keys().filter(|id| !is_there(id)).copied().collect()
 }
@@ -41,7 +39,7 @@ mod tests {
     use crate::core::cluster::Seen;
     use crate::core::decided::fleet::Secret;
     use crate::core::decided::rotation::Keys;
-    use crate::core::decided::{Command, machine};
+    use crate::core::decided::{Command, GENERATION, machine};
     use crate::pki::fixture;
 
     const ONE: MachineId = MachineId(1);
@@ -106,6 +104,8 @@ mod tests {
         observed.machines.insert(TWO, Seen { kept: at - 1, ..has(at, first) });
         assert_eq!(waits_for(&decided, &observed), [TWO], "its disk has an older set");
         assert_eq!(advance(&decided, &observed), None);
+        observed.machines.insert(TWO, has(GENERATION + 1, first));
+        assert_eq!(waits_for(&decided, &observed), [TWO], "it goes by a set of a later generation");
         observed.machines.insert(TWO, has(at, first));
         take(&mut decided, &observed);
 

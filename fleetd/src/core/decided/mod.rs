@@ -187,6 +187,8 @@ pub enum Refusal {
     Keys {
         cause: String,
     },
+    /// They were rotated since.
+    EarlierKeys,
     /// Something else was decided first.
     Newer {
         index: u64,
@@ -227,6 +229,9 @@ impl fmt::Display for Refusal {
             }
             Self::Rotates => f.write_str("rotate the fleet's keys: a rotation is under way"),
             Self::Keys { cause } => write!(f, "rotate the fleet's keys: {cause}"),
+            Self::EarlierKeys => {
+                f.write_str("its keys are from before a rotation: hosts take them no more")
+            }
             Self::Newer { index } => {
                 write!(f, "decide: something else was decided first (it is at {index} now)")
             }
