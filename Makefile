@@ -46,12 +46,12 @@ test:
 		cargo fmt --all --check
 		cargo clippy --workspace --all-targets --quiet -- -D warnings
 	fi
-	tests/programs dev
+	tests/programs dev --tests
 	tests/run --filter "$(T)" --vm "$(VM)"
 
 soak:
 	@tests/install build test
-	tests/programs dev
+	tests/programs dev --tests
 	tests/run --ignored yes --filter "$(T)" --vm "$(VM)"
 
 bench: PROFILE = release

@@ -3,6 +3,8 @@
 use crate::{HOSTS, LONELY, other};
 use flotilla_tests::playground::{Ground, eventually, lives, needs, said};
 use flotilla_tests::{Scratch, require};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -154,4 +156,33 @@ fn full_disks_keep_what_was_acknowledged_and_let_units_end() {
             files.is_superset(&acknowledged) && !files.contains(&gone)
         });
     }
+}
+
+#[test]
+fn a_fleetd_that_has_no_space_for_a_database_says_so_and_goes_on_when_there_is_some() {
+    require!(needs());
+    let ground = Ground::up(1);
+    let disk = ground.give_small_disk("h1", "40m");
+    ground.play(&["kill-daemon", "h1"]);
+    for file in ["fleetd.redb", "reserve"] {
+        std::fs::remove_file(disk.join(file)).unwrap();
+    }
+    fill(&disk);
+    let fleetd = || ground.processes("h1").into_iter().find(|(_, name)| name == "fleetd");
+    for _ in 0..2 {
+        ground.play(&["start-daemon", "h1"]);
+        let output = ground.try_ctl("h1", &["list-units"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{output:?}");
+        assert!(error.contains("is full, and the reserve is used up"), "{error}");
+        // It ends when it is told to.
+        let (pid, _) = fleetd().unwrap();
+        kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGTERM).unwrap();
+        eventually("it has ended", || fleetd().is_none());
+    }
+    ground.play(&["start-daemon", "h1"]);
+    let (pid, _) = fleetd().unwrap();
+    free(&disk);
+    eventually("it goes on", || ground.try_ctl("h1", &["list-units"]).status.success());
+    assert_eq!(fleetd().map(|(pid, _)| pid), Some(pid), "it is the same one");
 }

@@ -2,6 +2,7 @@
 
 use super::Daemon;
 use super::group::{self, Group};
+use super::starting;
 use crate::agent::cgroup::Cgroups;
 use crate::agent::clock::Clock;
 use crate::agent::context::{Context, now};
@@ -68,7 +69,11 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     for directory in [place.runs(), place.lives(), place.layers(), place.all_logs()] {
         make_private(&directory)?;
     }
-    let group = Group::start(&place).await?;
+    let group = tokio::select! {
+        group = starting::answered_for(&place, Group::start(&place)) => group?,
+        _ = terminate.recv() => return Ok(End::Told),
+        _ = interrupt.recv() => return Ok(End::Told),
+    };
     let Opened { machine_id, incarnation } = group.opened.clone();
     let images = image::Store::open(&place.images()).map_err(|e| e.to_string())?;
     let cgroups = Cgroups::prepare(&arguments.where_.cgroup_parent)?;
@@ -106,7 +111,7 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let twin_of = api.links.clone();
     let mut servers = serve_all(&api, &place, &stop).await?;
     // Who started fleetd may have stopped listening when it starts again by itself.
-    if let Err(error) = notify_systemd::notify("READY=1") {
+    if let Err(error) = notify_systemd::notify("READY=1\nSTATUS=") {
         tracing::warn!("notify systemd: {}", cause(&error));
     }
     tokio::select! {

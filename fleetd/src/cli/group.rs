@@ -5,9 +5,9 @@ use crate::agent::assignments::Assignments;
 use crate::agent::context::Context;
 use crate::agent::place::Place;
 use crate::agent::{self, sight};
-use crate::consensus::Consensus;
 use crate::consensus::leader::{self, Settled};
 use crate::consensus::news;
+use crate::consensus::{self, Consensus};
 use crate::core::machine_id::MachineId;
 use crate::host;
 use crate::http::{self, Api};
@@ -41,6 +41,7 @@ impl Group {
     pub(crate) async fn start(place: &Place) -> Result<Self, String> {
         let database = place.database();
         let identity = Identity::read(place)?;
+        consensus::until_there_is_room(&database).await;
         recovery::go_on(place, identity.as_ref())?;
         let Some(mut identity) = identity else {
             let (consensus, opened) = Consensus::start(&database, &host::new_machine_id()?).await?;

@@ -4,6 +4,7 @@ mod daemon;
 pub(crate) mod group;
 mod keep_cgroup;
 mod lock;
+mod starting;
 
 use crate::agent::cgroup::Cgroups;
 use crate::agent::place::Place;

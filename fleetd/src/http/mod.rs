@@ -20,6 +20,7 @@ mod recovery;
 mod relay;
 mod restore;
 mod rotation;
+pub mod starting;
 mod stdio;
 mod units;
 mod users;

@@ -156,6 +156,9 @@ fn refused(
     if let Some(alive) = lives(api, links, voters) {
         return Some(alive);
     }
+    if let Err(full) = has_room(api) {
+        return refused(format!("recover the fleet: {full}"), FULL_HINT);
+    }
     if own.index == 0 {
         let text = "recover the fleet: this host has no database of what was decided".to_owned();
         let hint = "do it on a voter that is left, or `fleetctl restore BACKUP` here";
@@ -195,6 +198,16 @@ fn lives(api: &Api, links: &Links, voters: &[(Voter, Option<Position>)]) -> Opti
         ),
         hint: Some("fleetctl fleet".to_owned()),
     })
+}
+
+pub(super) const FULL_HINT: &str = "make some room there, or do it on another host";
+
+/// A database that becomes that of another generation is written anew.
+pub(super) fn has_room(api: &Api) -> std::result::Result<(), &'static str> {
+    match api.consensus.disk().is_full() {
+        true => Err("the disk of this host is full"),
+        false => Ok(()),
+    }
 }
 
 /// Refuses while the fleet can still decide by itself.

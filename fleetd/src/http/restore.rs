@@ -162,6 +162,10 @@ async fn fleet(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
                     decides nothing";
         return Err(conflict(text.to_owned()).hint("fleetctl recover").into());
     };
+    if let Err(full) = super::recovery::has_room(api) {
+        let problem = Problem::new(ProblemKind::NoSpace, format!("restore the backup: {full}"));
+        return Err(problem.hint(super::recovery::FULL_HINT).into());
+    }
     let _one = api.joining.lock().await;
     let address = match &api.links {
         Some(links) => {

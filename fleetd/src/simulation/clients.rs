@@ -98,7 +98,12 @@ fn restore(any: usize) {
         if !status.is_success() {
             return;
         }
-        let Restored { added, changed, destroyed, .. } = serde_json::from_slice(&body).unwrap();
+        let Restored { added, changed, destroyed, generation, .. } =
+            serde_json::from_slice(&body).unwrap();
+        // With a later one nobody can rely on anything of before, and it has not begun yet.
+        if generation.is_some() {
+            return;
+        }
         // What changes nothing is not decided, and so may have been worked out by who leads no more.
         if added.is_empty() && changed.is_empty() && destroyed.is_empty() {
             return;

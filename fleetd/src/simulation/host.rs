@@ -184,11 +184,11 @@ fn context(number: usize, place: &Place, group: &Group) -> Result<Context, Strin
     })
 }
 
-/// Where all files are: in memory, if there is such a place.
+/// Where all files are: in memory, if there is such a place. Always as long: it is in messages.
 pub(super) fn root() -> PathBuf {
     let shared = PathBuf::from("/dev/shm");
     let parent = if shared.is_dir() { shared } else { std::env::temp_dir() };
-    parent.join(format!("flotilla-simulation-{}", std::process::id()))
+    parent.join(format!("flotilla-simulation-{:010}", std::process::id()))
 }
 
 /// Where a host's files are.

@@ -40,13 +40,13 @@ pub(super) fn with<T>(look: impl FnOnce(&mut World) -> T) -> T {
 /// A line of the trace.
 pub(super) fn say(line: impl std::fmt::Display) {
     let now = wall::micros();
+    // Where the files are is of this process.
+    let line = line.to_string().replace(&*super::host::root().to_string_lossy(), "");
     println!("{:>4}.{:03} {line}", now / 1_000_000, now % 1_000_000 / 1000);
 }
 
 /// What a fleetd logs is part of what happened.
 pub(super) fn logged(line: &str) {
-    // Its name is of this process.
-    let line = line.replace(&super::host::root().display().to_string(), "");
     match wall::at_work() {
         Some(host) => say(format_args!("h{host} logs: {line}")),
         None => say(format_args!("logs: {line}")),
