@@ -111,7 +111,7 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let twin_of = api.links.clone();
     let mut servers = serve_all(&api, &place, &stop).await?;
     // Who started fleetd may have stopped listening when it starts again by itself.
-    if let Err(error) = notify_systemd::notify("READY=1\nSTATUS=") {
+    if let Err(error) = notify_systemd::notify("READY=1") {
         tracing::warn!("notify systemd: {}", cause(&error));
     }
     tokio::select! {

@@ -29,9 +29,7 @@ pub(super) async fn answered_for<T>(
     }
     let listener = http::bind(&place.socket())?;
     // systemd would end what does not become ready, and start it again.
-    if let Err(error) = notify("READY=1\nSTATUS=The disk is full: fleetd waits for space") {
-        tracing::warn!("notify systemd: {}", cause(&error));
-    }
+    tell("READY=1\nSTATUS=The disk is full: fleetd waits for space");
     let stop = CancellationToken::new();
     let router = starting::router(place.state_dir.clone());
     let server = peer::local::serve(listener, None, router, Limits::default(), stop.clone());
@@ -39,5 +37,12 @@ pub(super) async fn answered_for<T>(
     let started = start.await;
     stop.cancel();
     let _ = server.await;
+    tell("STATUS=");
     started
+}
+
+fn tell(message: &str) {
+    if let Err(error) = notify(message) {
+        tracing::warn!("notify systemd: {}", cause(&error));
+    }
 }
