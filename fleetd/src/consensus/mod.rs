@@ -9,6 +9,7 @@
 pub mod full;
 pub mod leader;
 pub mod news;
+mod opening;
 pub mod raft;
 pub mod voters;
 
@@ -18,6 +19,7 @@ use crate::core::disk::Disk;
 use crate::core::machine_id::MachineId;
 use crate::store::space::Space;
 use crate::store::{self, Opened, Store};
+pub use opening::until_there_is_room;
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{Raft, RaftMetrics};
 use raft::network::{Nobody, Wire};
@@ -129,7 +131,7 @@ impl Consensus {
         form: Form,
     ) -> Result<(Self, Opened), String> {
         let space = Space::of(path);
-        let (store, opened) = open(path, new_machine_id, (form, &space)).await?;
+        let (store, opened) = opening::open(path, new_machine_id, (form, &space)).await?;
         let id: MachineId = opened.machine_id.parse()?;
         let (publish, decided) = watch::channel(Arc::new(store.decided.clone()));
         let (show, group) = watch::channel(State::Starts);
@@ -356,45 +358,6 @@ struct Host<W> {
     wire: W,
     form: Form,
     space: Space,
-}
-
-/// A disk that is full is waited for: an end would only bring the next start.
-async fn with_room<T>(
-    space: &Space,
-    open: impl Fn() -> Result<T, store::Error>,
-) -> Result<T, store::Error> {
-    let mut waits = false;
-    loop {
-        match open() {
-            Err(error) if error.no_space() => {
-                if !space.give_up_reserve() && !std::mem::replace(&mut waits, true) {
-                    tracing::warn!("{error}; what runs goes on, and fleetd waits for space");
-                }
-            }
-            done => return done,
-        }
-        tokio::time::sleep(REST).await;
-    }
-}
-
-/// Until the database, if there is one, can be opened on this disk: what is undone after a crash is
-/// written, too. What else is wrong with it shows when it is opened for something.
-pub async fn until_there_is_room(database: &Path) {
-    if database.exists() {
-        let _ = with_room(&Space::of(database), || store::offline(database, |_| Ok(()))).await;
-    }
-}
-
-async fn open(
-    path: &Path,
-    new_machine_id: &str,
-    (form, space): (Form, &Space),
-) -> Result<(Store, Opened), String> {
-    let opened = with_room(space, || Store::open(path, new_machine_id)).await;
-    opened.map_err(|error| match error {
-        store::Error::Open { .. } => format!("{error}; {}", form.remedy()),
-        _ => error.to_string(),
-    })
 }
 
 impl<W: Wire> Host<W> {
