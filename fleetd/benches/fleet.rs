@@ -131,6 +131,7 @@ fn submit() -> Command {
         replace: false,
         desired: Some(DesiredState::Launched),
         made_from: None,
+        secrets: Default::default(),
     };
     submit.into()
 }
@@ -193,7 +194,7 @@ impl Host {
                 // The group ends with the benchmark.
                 return;
             }
-            let Some(signed) = sets::give(&self.voter, self.id, have).await.unwrap() else {
+            let Some(signed) = sets::give(&self.voter, self.id, have, None).await.unwrap() else {
                 continue;
             };
             // As it comes over the wire.

@@ -19,6 +19,7 @@ mod rebalance;
 mod recovery;
 mod refusals;
 mod rotation;
+mod secrets;
 mod strangers;
 mod user;
 mod witness;

@@ -17,4 +17,5 @@ mod limits;
 mod output;
 mod place;
 mod restart;
+mod secrets;
 mod start;

@@ -31,6 +31,9 @@
 //! | `POST /v1/fleet/restore?plan=BOOL&index=INDEX&advertise=ADDRESS` | [`Backup`] | 200 [`Restored`] |
 //! | `GET /v1/fleet/rotation` | | [`KeyRotation`] |
 //! | `POST /v1/fleet/rotation` | [`RotateKeys`] | 200 [`KeyRotation`]; 409 one is under way |
+//! | `GET /v1/secrets` | | list of [`Secret`]: names, no values |
+//! | `PUT /v1/secrets/NAME` | [`SetSecret`] | 201 new, 200 changed or same |
+//! | `DELETE /v1/secrets/NAME?force=BOOL` | | 200; 409 units name it and `force` is false |
 //! | `GET /v1/tokens` | | list of [`Token`] |
 //! | `POST /v1/tokens` | [`CreateToken`] | 200 [`NewToken`] |
 //! | `DELETE /v1/tokens/ID` | | 200 |
@@ -64,6 +67,7 @@ mod plan;
 mod problem;
 mod rebalance;
 mod recovery;
+pub mod secret;
 mod unit;
 mod user;
 mod why;
@@ -85,6 +89,7 @@ pub use rebalance::{Gain, MachineLoad, MachineUse, MoveUnit, Rebalance};
 pub use recovery::{
     Ahead, BACKUP_VERSION, Backup, Recover, Recovery, Refused, Restored, Stray, Voter,
 };
+pub use secret::{MAX_SECRET, Secret, SetSecret};
 pub use unit::{
     Accepted, Active, Desire, DesiredState, Exec, ExitReason, Health, Load, Scale, StepTime,
     Submit, Unit, UnitState, Warning,

@@ -102,4 +102,7 @@ pub struct Restored {
     pub added: Vec<String>,
     pub changed: Vec<String>,
     pub destroyed: Vec<String>,
+    /// That get the value of the backup. One that the backup does not have stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
 }

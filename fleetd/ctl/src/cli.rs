@@ -2,7 +2,7 @@
 //! `FLEETCTL_NO_BLOCK`.
 
 use crate::commands::EventId;
-use crate::secret;
+use crate::join_token;
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -10,12 +10,14 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 use std::path::PathBuf;
 
 mod fleet;
+mod secret;
 mod user;
 
 pub(crate) use fleet::{
     Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Rebalance, Recover, RemoveMachine,
     Restore, RotateKeys, SetMetadata, Setting, Token,
 };
+pub(crate) use secret::Secret;
 pub(crate) use user::User;
 
 #[derive(Debug, Parser)]
@@ -179,6 +181,9 @@ With `-` the token is in no list of processes and in no history.")]
     /// Tokens, with which hosts join
     #[command(subcommand)]
     Token(Token),
+    /// Secrets, which programs get to read
+    #[command(subcommand)]
+    Secret(Secret),
     /// Users, who use the fleet from elsewhere than its hosts
     #[command(subcommand)]
     User(User),
@@ -478,7 +483,7 @@ fn read(matches: &ArgMatches) -> Result<Arguments, clap::Error> {
 /// Ends the process with the error, but not with a token that stood in the wrong place.
 fn leave(error: &clap::Error) -> ! {
     let text = error.render().to_string();
-    let hidden = secret::hide_tokens(&text);
+    let hidden = join_token::hide_tokens(&text);
     if hidden == text {
         error.exit();
     }

@@ -10,7 +10,7 @@
 //! | `wait` | whether a unit has reached what was asked of it: pure |
 //! | `progress` | what is shown meanwhile |
 //! | `table`, `text` | columns, times, sizes |
-//! | `secret` | the token of a host that joins |
+//! | `join_token` | the token of a host that joins |
 //! | `playground/` | several hosts on one machine |
 //! | `failure` | messages and exit codes |
 //! | `archive`, `terminal` | a directory as a tar stream; the caller's terminal |
@@ -21,11 +21,11 @@ mod client;
 mod commands;
 mod connection;
 mod failure;
+mod join_token;
 mod names;
 mod playground;
 mod progress;
 mod remote;
-mod secret;
 mod table;
 mod terminal;
 mod text;

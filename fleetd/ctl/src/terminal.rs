@@ -1,7 +1,8 @@
-//! The caller's terminal: raw while a program inside a container has it, and its size.
+//! The caller's terminal: raw while a program inside a container has it, quiet while a secret is typed,
+//! and its size.
 
 use crate::failure::Failure;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io;
 
 /// Rows and columns of the terminal on standard input.
@@ -30,7 +31,33 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // Nobody is left to tell if the terminal is gone.
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &self.0);
+        back(&self.0);
     }
+}
+
+/// What is typed is not shown, until this is dropped.
+pub(crate) struct Quiet(Termios);
+
+impl Quiet {
+    pub(crate) fn enter() -> Result<Self, Failure> {
+        let told =
+            |error: rustix::io::Errno| Failure::io("hide what is typed", &io::Error::from(error));
+        let before = tcgetattr(rustix::stdio::stdin()).map_err(told)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        // What was typed before it was hidden is no part of it.
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &quiet).map_err(told)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        back(&self.0);
+    }
+}
+
+fn back(before: &Termios) {
+    // Nobody is left to tell if the terminal is gone.
+    let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, before);
 }

@@ -11,6 +11,7 @@
 //! | [`token`], [`record`] | join tokens: the text, and what is kept of it |
 //! | [`join`], [`joining`] | how a host gets its certificate: types and decision; TLS |
 //! | [`signed`] | documents that the fleet signs |
+//! | [`sealed`] | what only one host can read |
 //! | [`key`], [`certificate`], [`files`] | keys, their fingerprints, times, and the disk |
 //! | [`machine_id`], [`sentence`] | the name of a host; errors as the end of a sentence |
 //!
@@ -33,6 +34,7 @@ pub mod record;
 pub mod refusal;
 pub mod request;
 pub mod revoked;
+pub mod sealed;
 pub mod sentence;
 pub mod signed;
 pub mod tls;

@@ -7,13 +7,16 @@
 //! after a death of this host nothing older comes back than that, and only then may a unit that has
 //! ended here have its place elsewhere.
 
+use super::keyring::Keyring;
 use super::place::{Place, sync, write_whole};
 use crate::blocking::blocking;
 use crate::consensus::Consensus;
 use crate::core::decided::{AssignmentSet, Decided};
 use crate::core::machine_id::MachineId;
 use crate::core::obey;
+use crate::pki::sealed::SealingPublic;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -23,6 +26,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 pub struct Assignments {
     machine: MachineId,
+    keyring: Keyring,
+    /// The secrets of the current set are sealed to a key that is gone.
+    unread: AtomicBool,
     path: PathBuf,
     current: watch::Sender<Arc<AssignmentSet>>,
     /// The index in the file. One writes at a time.
@@ -46,8 +52,11 @@ impl Assignments {
         let kept = kept.filter(|set: &AssignmentSet| set.machine == machine);
         let kept = kept.unwrap_or(AssignmentSet { machine, ..AssignmentSet::default() });
         let index = kept.index;
+        let keyring = Keyring::open(place, machine);
         Self {
             machine,
+            unread: AtomicBool::new(!keyring.reads_all(&kept)),
+            keyring,
             path,
             current: watch::Sender::new(Arc::new(kept)),
             written: Mutex::new(index),
@@ -80,29 +89,49 @@ impl Assignments {
         self.current.borrow().index
     }
 
-    /// Takes over a set if it is newer.
+    /// What this host has of sets: it asks for one that is above.
+    pub fn has(&self) -> u64 {
+        let again = u64::from(self.unread.load(Ordering::Relaxed));
+        self.index().saturating_sub(again)
+    }
+
+    /// What the others seal its secrets to.
+    pub fn sealing_key(&self) -> SealingPublic {
+        self.keyring.public()
+    }
+
+    /// A secret that a unit of this host may read; none: the newest set has none of that name.
+    pub fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let current = self.current.borrow().clone();
+        self.keyring.read(&current, name)
+    }
+
+    /// Takes over a set if it is newer, or the same and now it can be read.
     pub fn offer(&self, set: AssignmentSet) {
-        if !obey::is_newer(&set, &self.current.borrow()) {
+        let reads = self.keyring.reads_all(&set);
+        let mends = reads && set.index == self.index() && self.unread.load(Ordering::Relaxed);
+        let is_better = |current: &AssignmentSet| obey::is_newer(&set, current) || mends;
+        if !is_better(&self.current.borrow()) {
             return;
         }
         // Without the disk it holds as long as this fleetd lives; the next one asks again.
-        if let Err(error) = self.write(&set) {
+        if let Err(error) = self.write(&set, mends) {
             tracing::warn!("{error}; it is tried again until it succeeds");
         }
-        let set = Arc::new(set);
         self.current.send_if_modified(|current| {
-            let newer = obey::is_newer(&set, current);
-            if newer {
-                *current = Arc::clone(&set);
+            let better = is_better(current);
+            if better {
+                *current = Arc::new(set.clone());
+                self.unread.store(!reads, Ordering::Relaxed);
             }
-            newer
+            better
         });
     }
 
     /// So that the next fleetd has it, whoever kills this one.
-    fn write(&self, set: &AssignmentSet) -> Result<(), String> {
+    fn write(&self, set: &AssignmentSet, again: bool) -> Result<(), String> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if *written < set.index {
+        if *written < set.index || again && *written == set.index {
             let bytes = serde_json::to_vec(set).map_err(|e| e.to_string())?;
             write_whole(&self.path, &bytes)?;
             *written = set.index;
@@ -113,7 +142,7 @@ impl Assignments {
     /// So that a machine without power has it, too.
     fn keep(&self) -> Result<(), String> {
         let newest = self.current.borrow().clone();
-        self.write(&newest)?;
+        self.write(&newest, false)?;
         sync(&self.path)?;
         self.kept.send_if_modified(|kept| std::mem::replace(kept, newest.index) != newest.index);
         Ok(())
@@ -138,8 +167,11 @@ impl Assignments {
     /// Takes over this host's set as it is decided there, if it is newer.
     pub fn follow_to(&self, decided: &Decided) {
         let newest = decided.sets.get(&self.machine).copied().unwrap_or(0);
-        if newest > self.index() {
-            self.offer(decided.set(self.machine));
+        if newest > self.has() {
+            match self.keyring.take(decided) {
+                Ok(set) => self.offer(set),
+                Err(error) => tracing::warn!("take over this host's assignments: {error}"),
+            }
         }
     }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::agent::keyring;
+use crate::core::decided;
 use crate::core::decided::set::Assigned;
 use crate::core::decided::unit::Entry;
 use fleetd_api::DesiredState;
@@ -33,11 +35,13 @@ fn set(index: u64, unit: &str) -> AssignmentSet {
         destroyed: false,
         made_from: None,
         replicas: None,
+        secrets: Default::default(),
     });
     AssignmentSet {
         machine: A,
         index,
         units: [(unit.to_owned(), Assigned { entry, epoch: 1 })].into(),
+        secrets: Default::default(),
         view: None,
     }
 }
@@ -91,4 +95,83 @@ async fn what_the_disk_does_not_take_holds_and_is_kept_once_it_does() {
     kept.wait_for(|index| *index == 8).await.unwrap();
     assert_eq!(**Assignments::open(&dir.0, A).subscribe().borrow(), set(8, "b.container"));
     keeps.abort();
+}
+
+/// What is decided where a unit of A names the secret `db`.
+fn decided(value: &str) -> Decided {
+    let of_unit = set(7, "a.container").units["a.container"].entry.clone();
+    let mut decided = Decided { index: 7, ..Decided::default() };
+    let entry = Entry { secrets: ["db".to_owned()].into(), ..of_unit.as_ref().clone() };
+    decided.units.insert("a.container".to_owned(), Arc::new(entry));
+    let place = decided::Place {
+        machine: A,
+        epoch: 1,
+        leaving: false,
+        granted: Default::default(),
+        reasons: Vec::new(),
+    };
+    decided.places.insert("a.container".to_owned(), Arc::new(vec![place]));
+    decided.sets.insert(A, 7);
+    let value = decided::fleet::Secret(data_encoding::BASE64.encode(value.as_bytes()));
+    let secret = decided::Secret { value, created: 0, changed: 0 };
+    decided.secrets.insert("db".to_owned(), Arc::new(secret));
+    decided
+}
+
+#[test]
+fn a_secret_is_on_disk_as_only_this_host_can_read_it() {
+    let dir = Dir::new("secret");
+    let assignments = Assignments::open(&dir.0, A);
+    assert_eq!(assignments.secret("db"), Ok(None));
+    assignments.follow_to(&decided("hunter2"));
+    assert_eq!(assignments.secret("db"), Ok(Some(b"hunter2".to_vec())));
+    assert_eq!(assignments.secret("other"), Ok(None));
+    let kept = std::fs::read_to_string(dir.0.assignments()).unwrap();
+    assert!(kept.contains("\"db\""), "{kept}");
+    for plain in ["hunter2", &data_encoding::BASE64.encode(b"hunter2")] {
+        assert!(!kept.contains(plain), "{kept}");
+    }
+    let again = Assignments::open(&dir.0, A);
+    assert_eq!((again.has(), again.secret("db")), (7, Ok(Some(b"hunter2".to_vec()))));
+}
+
+#[test]
+fn a_host_that_has_lost_its_key_asks_for_the_same_set_again() {
+    let dir = Dir::new("lost-key");
+    let decided = decided("hunter2");
+    Assignments::open(&dir.0, A).follow_to(&decided);
+    std::fs::remove_file(dir.0.sealing_key()).unwrap();
+    let assignments = Assignments::open(&dir.0, A);
+    assert!(assignments.secret("db").unwrap_err().starts_with("open secret db: "));
+    assert_eq!((assignments.index(), assignments.has()), (7, 6), "it has its units, and asks");
+    // Sealed to somebody else it is of no use.
+    let other = crate::pki::sealed::SealingKey::generate().public();
+    assignments.offer(keyring::seal(&decided, A, Some(&other)).unwrap());
+    assert_eq!(assignments.has(), 6);
+    assignments.follow_to(&decided);
+    assert_eq!(assignments.secret("db"), Ok(Some(b"hunter2".to_vec())));
+    assert_eq!((assignments.index(), assignments.has()), (7, 7));
+    let again = Assignments::open(&dir.0, A);
+    assert_eq!((again.has(), again.secret("db")), (7, Ok(Some(b"hunter2".to_vec()))));
+}
+
+#[test]
+fn a_key_that_others_could_read_is_used_no_more() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::new("open-key");
+    let key = Assignments::open(&dir.0, A).sealing_key();
+    assert_eq!(Assignments::open(&dir.0, A).sealing_key(), key);
+    let path = dir.0.sealing_key();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let other = Assignments::open(&dir.0, A).sealing_key();
+    assert_ne!(other, key);
+    assert_eq!(Assignments::open(&dir.0, A).sealing_key(), other);
+}
+
+#[test]
+fn a_fleetd_that_knows_of_no_secrets_gets_the_set_without() {
+    let set = keyring::seal(&decided("hunter2"), A, None).unwrap();
+    assert_eq!((set.index, set.units.len(), set.secrets.len()), (7, 1, 0));
+    assert!(!serde_json::to_string(&set).unwrap().contains("\"secrets\":{}"));
 }

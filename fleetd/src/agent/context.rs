@@ -1,5 +1,6 @@
 //! What every task of the agent shares.
 
+use super::assignments::Assignments;
 use super::cgroup::Cgroups;
 use super::clock::Clock;
 use super::launcher::Launcher;
@@ -11,11 +12,14 @@ use crate::core::unit::HostFacts;
 use crate::events::Events;
 use crate::image::Store;
 use fleetd_api::EventKind;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, mpsc};
 
 pub struct Context {
     pub place: Place,
+    /// Also what the programs of this host may read.
+    pub assignments: Arc<Assignments>,
     pub cgroups: Cgroups,
     /// What units are timed by.
     pub clock: Clock,

@@ -28,6 +28,11 @@ impl Place {
         self.state_dir.join("assignments.json")
     }
 
+    /// The [`super::keyring`].
+    pub fn sealing_key(&self) -> PathBuf {
+        self.state_dir.join("sealing.key")
+    }
+
     /// What is remembered about units until the next boot.
     pub fn lives(&self) -> PathBuf {
         self.run_dir.join("units")

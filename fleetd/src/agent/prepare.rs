@@ -203,6 +203,7 @@ pub fn root(context: &Context, plan: &Plan, parts: Parts) -> Result<Prepared, St
     let user = look_up(&root, user)?;
     let address = network.as_ref().map(|(attached, _)| attached.endpoint.address);
     let mut mounts = run_files(context, plan, network.as_ref().map(|(attached, _)| attached))?;
+    mounts.extend(super::credentials::mounts(context, unit, &user)?);
     mounts.extend(volumes);
     let notify = match unit.service.kind {
         ServiceType::Notify => Some(super::notify::bind(context, &plan.run)?),
@@ -245,17 +246,18 @@ fn read_in_root(root: &OwnedFd, path: &str) -> Result<String, String> {
     if !kind.is_file() {
         return Err(fail(&"it is not a regular file"));
     }
-    read_bounded(file).map_err(|e| fail(&e))
+    let bytes = read_bounded(file).map_err(|e| fail(&e))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn read_bounded(file: File) -> Result<String, String> {
+pub(super) fn read_bounded(file: File) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
     read.map_err(|e| Sentence(&e).to_string())?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(format!("it is over {MAX_FILE} bytes"));
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 /// The variables of `EnvironmentFile=`, read from the host at every start.
@@ -268,6 +270,7 @@ fn environment_files(unit: &ContainerUnit) -> Result<Vec<(String, String)>, Stri
             Err(e) => return Err(fail(Sentence(&e).to_string())),
             Ok(file) => read_bounded(file).map_err(fail)?,
         };
+        let text = String::from_utf8_lossy(&text);
         variables.extend(environment::parse(&text).map_err(fail)?);
     }
     Ok(variables)

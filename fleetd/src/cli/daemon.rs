@@ -84,9 +84,11 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
     let alive = found.iter().filter(|found| found.alive);
     let endpoints = alive.filter_map(|found| found.record.endpoint.clone()).collect();
     let network = Network::start(arguments.where_.netd_socket.clone(), endpoints);
+    let assignments = group.assignments(&place).await?;
     let (messages, queue) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
         place: place.clone(),
+        assignments: assignments.clone(),
         cgroups,
         clock: Clock::open(&place, &facts.boot_id),
         images,
@@ -100,7 +102,6 @@ async fn serve(arguments: &Daemon) -> Result<End, String> {
         creating: Semaphore::new(CREATING),
         messages,
     });
-    let assignments = group.assignments(&place).await?;
     let (mut agent, handle) =
         Agent::new(context.clone(), &assignments, machine_id.clone(), incarnation);
     agent.adopt(found).await;

@@ -32,6 +32,7 @@ fn submit(unit: &str, text: &str) -> Command {
         replace: false,
         desired: Some(DesiredState::Launched),
         made_from: None,
+        secrets: Default::default(),
     };
     submit.into()
 }

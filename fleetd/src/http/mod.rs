@@ -20,6 +20,7 @@ mod recovery;
 mod relay;
 mod restore;
 mod rotation;
+mod secrets;
 pub mod starting;
 mod stdio;
 mod units;
@@ -124,6 +125,8 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/fleet/rotation", get(rotation::show).post(rotation::begin))
         .route("/v1/tokens", get(fleet::tokens).post(fleet::create_token))
         .route("/v1/tokens/{id}", delete(fleet::revoke_token))
+        .route("/v1/secrets", get(secrets::list))
+        .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::remove))
         .route("/v1/users", get(users::list).post(users::create))
         .route("/v1/users/{name}", delete(users::revoke))
         .route("/v1/users/{name}/renew", post(users::renew))

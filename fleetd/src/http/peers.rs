@@ -9,6 +9,7 @@ use crate::membership::{Links, now, sets, streams};
 use crate::peer::raft;
 use crate::peer::{Caller, Error, Who};
 use crate::pki::join::{JoinRequest, RenewRequest};
+use crate::pki::sealed::SealingPublic;
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, Request, State};
@@ -48,6 +49,9 @@ struct Above {
     /// Whether it has to be known that there is no newer one than what is answered.
     #[serde(default)]
     newest: bool,
+    /// A fleetd that knows of no secrets says none.
+    #[serde(default)]
+    sealed_to: Option<SealingPublic>,
 }
 
 async fn set(
@@ -55,14 +59,14 @@ async fn set(
     Extension(caller): Extension<Caller>,
     query: std::result::Result<Query<Above>, QueryRejection>,
 ) -> Result<Response> {
-    let (machine, Query(Above { above, newest })) = (host(&caller)?, query?);
+    let (machine, Query(Above { above, newest, sealed_to })) = (host(&caller)?, query?);
     if newest {
         let decided = api.consensus.newest().await.ok_or_else(nobody_leads)?;
         if decided.sets.get(&machine).is_none_or(|index| *index <= above) {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
-    match sets::give(&api.consensus, machine, above).await.map_err(internal)? {
+    match sets::give(&api.consensus, machine, above, sealed_to.as_ref()).await.map_err(internal)? {
         Some(signed) => Ok(Json(signed).into_response()),
         None => Ok(StatusCode::NO_CONTENT.into_response()),
     }

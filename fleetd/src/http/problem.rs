@@ -56,6 +56,12 @@ impl From<consensus::Error> for Answer {
             consensus::Error::Refused(Refusal::InFleet { .. }) => {
                 Problem::new(ProblemKind::Conflict, text)
             }
+            consensus::Error::Refused(Refusal::UnknownSecret { .. }) => {
+                Problem::new(ProblemKind::NotFound, text).hint("fleetctl secret list")
+            }
+            consensus::Error::Refused(Refusal::SecretInUse { .. }) => {
+                Problem::new(ProblemKind::Conflict, text).hint("--force removes it in any case")
+            }
             consensus::Error::Refused(Refusal::UnknownUser { .. }) => {
                 Problem::new(ProblemKind::NotFound, text).hint("fleetctl user list")
             }
@@ -64,6 +70,7 @@ impl From<consensus::Error> for Answer {
             }
             consensus::Error::Refused(
                 Refusal::ManyUsers
+                | Refusal::ManySecrets
                 | Refusal::ManyCertificates { .. }
                 | Refusal::Keys { .. }
                 | Refusal::EarlierKeys,

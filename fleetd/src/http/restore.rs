@@ -1,13 +1,12 @@
 //! What is decided as a file, and back.
 //!
-//! A fleet that decides is brought back to what a backup says of units by ordinary decisions. One that
+//! A fleet that decides is brought back to what a backup says of units and secrets by ordinary decisions. One that
 //! is lost goes on from the backup on the host that is asked, in a generation of its own.
 
 use super::lead;
 use super::problem::{Answer, Result, internal};
 use super::{Api, Shared};
-use crate::core::decided::restore::{Change, changes};
-use crate::core::decided::unit::Command as UnitCommand;
+use crate::core::decided::restore::{Change, changes, secrets};
 use crate::core::decided::{Command, Decided, GENERATION, image};
 use crate::membership::identity::address;
 use crate::membership::{found, now, recovery};
@@ -114,7 +113,7 @@ async fn units(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
         let hint = "fleetctl submit takes its unit files one by one";
         return Err(Problem::new(ProblemKind::Conflict, text).hint(hint).into());
     }
-    let changes = changes(&decided, backup);
+    let (changes, secrets) = (changes(&decided, backup), secrets(&decided, backup, now()));
     let named = |kind: Change| {
         let of_kind = changes.iter().filter(|(_, (change, _))| *change == kind);
         of_kind.map(|(unit, _)| unit.clone()).collect()
@@ -125,24 +124,27 @@ async fn units(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
         added: named(Change::Add),
         changed: named(Change::Change),
         destroyed: named(Change::Destroy),
+        secrets: secrets.keys().cloned().collect(),
     };
     if how.plan {
         return Ok(restored);
     }
-    let commands = changes.into_values().flat_map(|(_, commands)| commands);
+    // First what units start with.
+    let secrets = secrets.into_values().map(Command::from);
+    let changes = changes.into_values().flat_map(|(_, commands)| commands).map(Command::from);
     // The leader's own decisions come between the later ones.
     let mut guard = Some(Command::Expect { index: how.index.unwrap_or(decided.index) });
-    for batch in batches(commands) {
-        let all = guard.take().into_iter().chain(batch.into_iter().map(Command::from)).collect();
+    for batch in batches(secrets.chain(changes)) {
+        let all = guard.take().into_iter().chain(batch).collect();
         api.consensus.propose(Command::All(all)).await?;
     }
     Ok(restored)
 }
 
-fn batches(commands: impl Iterator<Item = UnitCommand>) -> Vec<Vec<UnitCommand>> {
-    let mut batches: Vec<(usize, Vec<UnitCommand>)> = Vec::new();
+fn batches(commands: impl Iterator<Item = Command>) -> Vec<Vec<Command>> {
+    let mut batches: Vec<(usize, Vec<Command>)> = Vec::new();
     for command in commands {
-        let size = Command::from(command.clone()).size();
+        let size = command.size();
         match batches.last_mut().filter(|(length, _)| length + size <= TOGETHER) {
             Some((length, batch)) => {
                 *length += size;

@@ -80,8 +80,9 @@ pub(super) fn submission(
     let read = verify(api, name, &text, &drop_ins);
     let warnings = read.map_err(|faults| Answer(unit::problem(name, &faults)))?;
     let (unit, hash) = (name.to_string(), unit::hash(&text, &drop_ins));
-    let made_from = None;
-    let command = Command::Submit { unit, text, drop_ins, hash, replace, desired, made_from };
+    let (made_from, secrets) = (None, unit::secrets(name, &text, &drop_ins));
+    let command =
+        Command::Submit { unit, text, drop_ins, hash, replace, desired, made_from, secrets };
     Ok((command, warnings))
 }
 

@@ -52,7 +52,7 @@ async fn ask(
         return Ok(());
     }
     let links = links.ok_or("this host does not lead itself yet")?;
-    let ask = Ask { above: assignments.index(), newest: true };
+    let ask = Ask { newest: true, ..Ask::of(assignments) };
     if let Some(set) = sets::pull(links, consensus, ask).await? {
         assignments.offer(set);
     }

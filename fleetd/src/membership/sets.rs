@@ -3,12 +3,14 @@
 
 use super::Links;
 use crate::agent::assignments::Assignments;
+use crate::agent::keyring;
 use crate::consensus::Consensus;
 use crate::core::decided::{AssignmentSet, Decided, GENERATION, changed};
 use crate::core::gossip::set_digest;
 use crate::core::gossip::{Event, Key, Kind, Version};
 use crate::core::machine_id::MachineId;
 use crate::core::obey;
+use crate::pki::sealed::SealingPublic;
 use crate::pki::signed::{Purpose, Signed, Signer};
 use crate::sentence::cause;
 use axum::body::Body;
@@ -68,11 +70,12 @@ fn index(version: Version) -> u64 {
     version.life.saturating_mul(GENERATION).saturating_add(version.counter)
 }
 
-/// A host's set as it is handed out; none: this host knows of none above that index.
+/// A host's set as it is handed out to it; none: this host knows of none above that index.
 pub async fn give(
     consensus: &Consensus,
     machine: MachineId,
     above: u64,
+    sealed_to: Option<&SealingPublic>,
 ) -> Result<Option<Signed>, String> {
     let mut changes = consensus.changes();
     let newer =
@@ -82,7 +85,8 @@ pub async fn give(
         return Ok(None);
     };
     let Some(fleet) = &decided.fleet else { return Ok(None) };
-    let payload = serde_json::to_string(&decided.set(machine)).map_err(|e| e.to_string())?;
+    let set = keyring::seal(&decided, machine, sealed_to)?;
+    let payload = serde_json::to_string(&set).map_err(|e| e.to_string())?;
     let signer = Signer::read(&fleet.signer.0).map_err(|e| e.to_string())?;
     Ok(Some(signer.sign(Purpose::AssignmentSet, payload)))
 }
@@ -95,10 +99,9 @@ pub async fn fetch(links: Arc<Links>, consensus: Consensus, assignments: Arc<Ass
     // After a start it is asked for at once, whatever is announced.
     let mut asked = false;
     loop {
-        let have = assignments.index();
         let wanted = announced(&links);
-        if wanted > have || !std::mem::replace(&mut asked, true) {
-            match pull(&links, &consensus, Ask { above: have, newest: false }).await {
+        if wanted > assignments.index() || !std::mem::replace(&mut asked, true) {
+            match pull(&links, &consensus, Ask::of(&assignments)).await {
                 Ok(Some(set)) => assignments.offer(set),
                 Ok(None) => tokio::time::sleep(REST).await,
                 Err(error) => {
@@ -113,8 +116,7 @@ pub async fn fetch(links: Arc<Links>, consensus: Consensus, assignments: Arc<Ass
         tokio::select! {
             () = told(&mut events, links.machine) => {}
             () = tokio::time::sleep(CHECK) => {
-                let ask = Ask { above: have, newest: false };
-                if let Ok(Some(set)) = pull(&links, &consensus, ask).await {
+                if let Ok(Some(set)) = pull(&links, &consensus, Ask::of(&assignments)).await {
                     assignments.offer(set);
                 }
             }
@@ -140,11 +142,19 @@ async fn told(events: &mut tokio::sync::broadcast::Receiver<Event>, machine: Mac
 }
 
 /// What a host asks for.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Ask {
     pub above: u64,
     /// Of the leader only: it knows whether there is none.
     pub newest: bool,
+    /// What its secrets are to be sealed to: who asks over its own certificate says it each time.
+    pub sealed_to: SealingPublic,
+}
+
+impl Ask {
+    pub fn of(assignments: &Assignments) -> Self {
+        Self { above: assignments.has(), newest: false, sealed_to: assignments.sealing_key() }
+    }
 }
 
 /// Asks one voter after the other. None: none of them has a newer one, or there is none if it has to
@@ -170,7 +180,7 @@ pub async fn pull(
     others.sort_by_key(|(id, _)| (!links.may_live(*id), leader != Some(*id)));
     let mut last = if of.newest { Err("no voter can be asked".to_owned()) } else { Ok(None) };
     for (id, address) in others {
-        match ask(links, id, &address, of).await {
+        match ask(links, id, &address, &of).await {
             Ok(Some(signed)) => {
                 let set = obey::read(&signed, view.signers(), links.machine, of.above);
                 return set.map(Some).map_err(|e| format!("take the set of host {id}: {e}"));
@@ -187,9 +197,9 @@ async fn ask(
     links: &Links,
     machine: MachineId,
     address: &str,
-    Ask { above, newest }: Ask,
+    Ask { above, newest, sealed_to }: &Ask,
 ) -> Result<Option<Signed>, String> {
-    let path = format!("{PATH}?above={above}&newest={newest}");
+    let path = format!("{PATH}?above={above}&newest={newest}&sealed_to={sealed_to}");
     let request = Request::get(path).body(Body::empty());
     let request = request.map_err(|e| cause(&e))?;
     let address = links.address_of(machine).unwrap_or_else(|| address.to_owned());

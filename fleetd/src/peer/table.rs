@@ -66,6 +66,10 @@ pub static TABLE: &[Rule] = &[
     rule("GET", "/v1/tokens", ADMIN),
     rule("POST", "/v1/tokens", ADMIN),
     rule("DELETE", "/v1/tokens/{id}", ADMIN),
+    // Names without values.
+    rule("GET", "/v1/secrets", VIEW),
+    rule("PUT", "/v1/secrets/{name}", ADMIN),
+    rule("DELETE", "/v1/secrets/{name}", ADMIN),
     rule("GET", "/v1/users", ADMIN),
     rule("POST", "/v1/users", ADMIN),
     rule("DELETE", "/v1/users/{name}", ADMIN),

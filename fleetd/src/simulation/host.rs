@@ -2,6 +2,7 @@
 
 use super::world::{say, with};
 use super::{agent, draw};
+use crate::agent::assignments::Assignments;
 use crate::agent::cgroup::Cgroups;
 use crate::agent::clock::Clock;
 use crate::agent::context::{Context, now};
@@ -114,8 +115,8 @@ async fn run(number: usize) -> Result<(), String> {
     let group = Group::start(&place).await?;
     let Opened { incarnation, .. } = group.opened;
     say(format_args!("h{number} begins, the {incarnation}. time"));
-    let context = Arc::new(context(number, &place, &group)?);
     let assignments = group.assignments(&place).await?;
+    let context = Arc::new(context(number, &place, (&group, &assignments))?);
     let agent = agent::begin(number, &context, &assignments);
     let api = group.connect(context, agent, assignments).await?;
     group::shown(&api).await;
@@ -155,7 +156,11 @@ async fn answer(router: Router, order: Order) {
     told((status, body.map(|body| body.to_vec()).unwrap_or_default()));
 }
 
-fn context(number: usize, place: &Place, group: &Group) -> Result<Context, String> {
+fn context(
+    number: usize,
+    place: &Place,
+    (group, assignments): (&Group, &Arc<Assignments>),
+) -> Result<Context, String> {
     let boot = with(|world| world.hosts[number].boot);
     let host = HostFacts {
         machine_id: id(number).to_string(),
@@ -169,6 +174,7 @@ fn context(number: usize, place: &Place, group: &Group) -> Result<Context, Strin
     let (mount, parent, controllers) = (PathBuf::new(), String::new(), Vec::new());
     Ok(Context {
         place: place.clone(),
+        assignments: assignments.clone(),
         cgroups: Cgroups { mount, parent, controllers },
         clock: Clock::open(place, &host.boot_id),
         images: crate::image::Store::open(&place.images()).map_err(|e| e.to_string())?,

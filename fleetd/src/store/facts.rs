@@ -1,7 +1,7 @@
 //! The decided facts as tables: each fact a row of JSON, so that a change writes what it changed and
 //! a later version reads by name.
 
-use super::{FLEET, MACHINES, NUMBERS, PLACES, SETS, UNITS, log};
+use super::{FLEET, MACHINES, NUMBERS, PLACES, SECRETS, SETS, UNITS, log};
 use crate::core::decided::{Decided, changed};
 use crate::core::machine_id::MachineId;
 use imbl::OrdMap;
@@ -26,6 +26,7 @@ pub fn write(
     write_map(transaction, UNITS, &before.units, &after.units)?;
     write_map(transaction, MACHINES, &before.machines, &after.machines)?;
     write_map(transaction, PLACES, &before.places, &after.places)?;
+    write_map(transaction, SECRETS, &before.secrets, &after.secrets)?;
     write_map(transaction, SETS, &before.sets, &after.sets)?;
     if before.fleet != after.fleet
         && let Some(fleet) = &after.fleet
@@ -71,6 +72,7 @@ pub fn read(database: &Database) -> Result<Decided, redb::Error> {
         units: read_map(&transaction, UNITS)?,
         machines: read_map::<MachineId, _>(&transaction, MACHINES)?,
         places: read_map(&transaction, PLACES)?,
+        secrets: read_map(&transaction, SECRETS)?,
         sets: read_map::<MachineId, _>(&transaction, SETS)?,
         layout,
         fleet: read_map::<String, _>(&transaction, FLEET)?.remove(THE_FLEET),

@@ -28,6 +28,7 @@ use std::sync::Arc;
 const UNITS: TableDefinition<&str, &[u8]> = TableDefinition::new("units");
 const MACHINES: TableDefinition<&str, &[u8]> = TableDefinition::new("machines");
 const PLACES: TableDefinition<&str, &[u8]> = TableDefinition::new("places");
+const SECRETS: TableDefinition<&str, &[u8]> = TableDefinition::new("secrets");
 const SETS: TableDefinition<&str, &[u8]> = TableDefinition::new("sets");
 const FLEET: TableDefinition<&str, &[u8]> = TableDefinition::new("fleet");
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
@@ -92,7 +93,7 @@ pub fn forget(path: &Path) -> Result<(), Error> {
     }
     offline(path, |database| {
         let transaction = database.begin_write()?;
-        for table in [UNITS, MACHINES, PLACES, SETS, FLEET] {
+        for table in [UNITS, MACHINES, PLACES, SECRETS, SETS, FLEET] {
             transaction.delete_table(table)?;
         }
         log::forget(&transaction)?;

@@ -59,6 +59,7 @@ fn entry() -> Arc<Entry> {
         destroyed: false,
         made_from: None,
         replicas: None,
+        secrets: Default::default(),
     })
 }
 

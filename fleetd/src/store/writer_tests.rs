@@ -104,8 +104,17 @@ fn command(rng: &mut StdRng) -> Command {
             let hash = rng.random_range(0..1000).to_string();
             let (drop_ins, desired) = (Default::default(), Some(DesiredState::Launched));
             let replace = true;
-            unit::Command::Submit { unit, text, drop_ins, hash, replace, desired, made_from: None }
-                .into()
+            unit::Command::Submit {
+                unit,
+                text,
+                drop_ins,
+                hash,
+                replace,
+                desired,
+                made_from: None,
+                secrets: Default::default(),
+            }
+            .into()
         }
     }
 }

@@ -5,6 +5,7 @@ mod borrow;
 pub mod file;
 pub mod inode;
 pub mod inotify;
+pub mod memory;
 pub mod mount;
 pub mod overlay;
 pub mod process;

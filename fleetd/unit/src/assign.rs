@@ -1,8 +1,8 @@
 //! One value on its way from an assignment into the draft.
 
-use super::container::{EnvironmentFile, Network, Restart, ServiceType};
+use super::container::{Credential, EnvironmentFile, Network, Restart, SecretFile, ServiceType};
 use super::specifier::{HostFacts, Specifiers, Unexpanded};
-use super::{mapping, syntax, value, words};
+use super::{credential, mapping, syntax, value, words};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,15 +70,19 @@ impl Value<'_> {
 
     fn words_of(&self, text: &str) -> Taken<Vec<String>> {
         let split = words::split(text).map_err(Unexpanded::Wrong)?;
-        for escape in split.unknown_escapes {
-            self.warn(format!("the escape {escape} is not known and stays as it is"));
-        }
+        self.warn_of_escapes(split.unknown_escapes);
         let words = split.words.iter().map(|word| self.specifiers.expand(word));
         let words = words.collect::<Taken<Vec<String>>>()?;
         if words.iter().any(|word| word.contains('\0')) {
             return wrong("it has a NUL byte in it");
         }
         Ok(words)
+    }
+
+    fn warn_of_escapes(&self, unknown: Vec<String>) {
+        for escape in unknown {
+            self.warn(format!("the escape {escape} is not known and stays as it is"));
+        }
     }
 
     /// A command as words, or as a JSON array of strings as podman takes it.
@@ -153,6 +157,23 @@ impl Value<'_> {
         let (volume, unused) = mapping::volume(&self.text()?).map_err(Unexpanded::Wrong)?;
         unused.into_iter().for_each(|message| self.warn(message));
         Ok(vec![volume])
+    }
+
+    pub fn loaded_credential(&self) -> Taken<Vec<Credential>> {
+        let loaded = credential::load(&self.name()?);
+        loaded.map(|loaded| vec![loaded]).map_err(Unexpanded::Wrong)
+    }
+
+    /// Its value is nothing that a specifier is in (systemd.exec(5)).
+    pub fn set_credential(&self) -> Taken<Vec<Credential>> {
+        let (set, unknown) = credential::set(self.raw).map_err(Unexpanded::Wrong)?;
+        self.warn_of_escapes(unknown);
+        Ok(vec![set])
+    }
+
+    pub fn secret_file(&self) -> Taken<Vec<SecretFile>> {
+        let file = credential::secret_file(&self.name()?);
+        file.map(|file| vec![file]).map_err(Unexpanded::Wrong)
     }
 
     pub fn path(&self) -> Taken<PathBuf> {

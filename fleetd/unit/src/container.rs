@@ -19,6 +19,9 @@ pub struct ContainerUnit {
     pub environment_files: Vec<EnvironmentFile>,
     pub ports: Vec<Port>,
     pub volumes: Vec<Volume>,
+    /// `LoadCredential=`, `SetCredential=`: by id; of one that is loaded and set the first is loaded.
+    pub credentials: Vec<Credential>,
+    pub secrets: Vec<SecretFile>,
     /// As written: `user[:group]`, names or numbers, looked up in the image.
     pub user: Option<String>,
     pub working_dir: Option<PathBuf>,
@@ -51,6 +54,41 @@ pub struct Volume {
     pub source: PathBuf,
     pub target: PathBuf,
     pub read_only: bool,
+}
+
+/// A file below [`credentials_directory`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name there.
+    pub id: String,
+    pub source: Source,
+}
+
+/// Where a credential comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A secret of the fleet.
+    Secret(String),
+    /// A file of the host.
+    File(PathBuf),
+    /// The unit file itself, for where nothing is loaded.
+    Text(String),
+}
+
+/// `Secret=`: a secret of the fleet as a file below [`super::credential::SECRETS`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    pub secret: String,
+    /// Its name there.
+    pub target: String,
+    pub uid: u32,
+    pub gid: u32,
+    pub mode: u32,
+}
+
+/// `$CREDENTIALS_DIRECTORY` of a unit, inside (systemd.exec(5)).
+pub fn credentials_directory(unit: &str) -> String {
+    format!("/run/credentials/{unit}")
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! A container unit while its keys are read, and the checks that need all of them.
 
 use super::container::{
-    ContainerUnit, EnvironmentFile, HealthCheck, Limits, Network, Port, Restart, Service,
-    ServiceType, Volume,
+    ContainerUnit, Credential, EnvironmentFile, HealthCheck, Limits, Network, Port, Restart,
+    SecretFile, Service, ServiceType, Source, Volume,
 };
 use super::fault::{Fault, Place};
 use super::rules::Rules;
@@ -16,6 +16,9 @@ use std::time::Duration;
 /// The network of a unit that names none.
 const DEFAULT_NETWORK: &str = "bridge";
 
+/// More files of one kind are none that somebody wrote.
+const MAX_SECRETS: usize = 256;
+
 /// None and an empty list: not said. A time of `Some(None)` is `infinity`.
 #[derive(Debug, Default)]
 pub struct Draft {
@@ -27,6 +30,9 @@ pub struct Draft {
     pub environment_files: Vec<EnvironmentFile>,
     pub ports: Vec<Port>,
     pub volumes: Vec<Volume>,
+    pub loaded: Vec<Credential>,
+    pub set: Vec<Credential>,
+    pub secrets: Vec<SecretFile>,
     pub user: Option<String>,
     pub group: Option<String>,
     pub working_dir: Option<PathBuf>,
@@ -106,9 +112,27 @@ impl Draft {
                 fault("Volume", format!("two volumes have the target {target}"));
             }
         }
+        for (key, names) in self.names_of_secrets() {
+            if names.len() > MAX_SECRETS {
+                fault(key, format!("{} of them: {MAX_SECRETS} are the most", names.len()));
+            }
+            let again = |(at, name): &(usize, &&str)| names.iter().take(*at).any(|n| n == *name);
+            if let Some((_, name)) = names.iter().enumerate().find(again) {
+                fault(key, format!("two of them are called {name}"));
+            }
+        }
         self.warn(name, &mut checks);
         self.check_rules(name, &mut checks);
         checks
+    }
+
+    /// By key what is to be a file inside.
+    fn names_of_secrets(&self) -> [(&'static str, Vec<&str>); 3] {
+        [
+            ("LoadCredential", self.loaded.iter().map(|loaded| loaded.id.as_str()).collect()),
+            ("SetCredential", self.set.iter().map(|set| set.id.as_str()).collect()),
+            ("Secret", self.secrets.iter().map(|file| file.target.as_str()).collect()),
+        ]
     }
 
     fn warn(&self, name: &UnitName, checks: &mut Checks) {
@@ -125,6 +149,16 @@ impl Draft {
         {
             warn(key, &format!("{key}= has no effect without HealthCmd="));
         }
+    }
+
+    /// The secrets of the fleet that it names.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let of_fleet = |credential: &Credential| match &credential.source {
+            Source::Secret(secret) => Some(secret.clone()),
+            Source::File(_) | Source::Text(_) => None,
+        };
+        let loaded = self.loaded.iter().filter_map(of_fleet);
+        loaded.chain(self.secrets.iter().map(|file| file.secret.clone())).collect()
     }
 
     /// The unit with every default filled in. [`Self::check`] has found no fault.
@@ -147,6 +181,8 @@ impl Draft {
             environment_files: self.environment_files,
             ports: self.ports,
             volumes: self.volumes,
+            credentials: self.loaded.into_iter().chain(self.set).collect(),
+            secrets: self.secrets,
             user,
             working_dir: self.working_dir,
             read_only: self.read_only.unwrap_or(false),

@@ -13,9 +13,9 @@ pub struct Key {
 }
 
 impl Key {
-    /// Whether the scheduler asks for it, before there is a host.
-    pub fn places_the_unit(&self) -> bool {
-        self.section == FLEET || self.name == "PublishPort"
+    /// Whether the fleet asks for it, before there is a host.
+    pub fn is_of_the_fleet(&self) -> bool {
+        self.section == FLEET || matches!(self.name, "PublishPort" | "LoadCredential" | "Secret")
     }
 
     /// Its older names.
@@ -60,6 +60,7 @@ pub const KEYS: &[Key] = &[
     key(CONTAINER, "EnvironmentFile", |u, v| v.add(&mut u.environment_files, Value::environment_file), "A file of the host with `NAME=VALUE` lines, read at every start, before `Environment=`; `-` in front: it may be missing. Repeatable."),
     key(CONTAINER, "PublishPort", |u, v| v.add(&mut u.ports, Value::ports), "`[IP:]HOST:CONTAINER[/udp]`, ranges too: a port of the host that leads to the container. Repeatable."),
     key(CONTAINER, "Volume", |u, v| v.add(&mut u.volumes, Value::volume), "`SOURCE:TARGET[:ro]`: a directory or file of the host. Repeatable; named volumes are not there yet."),
+    key(CONTAINER, "Secret", |u, v| v.add(&mut u.secrets, Value::secret_file), "`NAME[,target=FILE][,uid=UID][,gid=GID][,mode=MODE]`: a secret of the fleet (`fleetctl secret set NAME`) as the file `/run/secrets/NAME`, in memory; default of the mode `0444`. Repeatable."),
     key(CONTAINER, "User", |u, v| v.put(&mut u.user, Value::name), "`USER[:GROUP]`, names of the image or numbers, in place of the image's."),
     key(CONTAINER, "Group", |u, v| v.put(&mut u.group, Value::name), "The group to `User=`."),
     key(CONTAINER, "WorkingDir", |u, v| v.put(&mut u.working_dir, Value::path), "The directory in which the command starts, in place of the image's."),
@@ -88,6 +89,8 @@ pub const KEYS: &[Key] = &[
     key(SERVICE, "KillSignal", |u, v| v.put(&mut u.stop_signal, Value::signal), "As `StopSignal=`."),
     key(SERVICE, "StartLimitInterval", |u, v| v.put(&mut u.start_limit_interval, Value::span), "systemd's older name of `StartLimitIntervalSec=`."),
     key(SERVICE, "StartLimitBurst", |u, v| v.put(&mut u.start_limit_burst, Value::number), "As in `[Unit]`."),
+    key(SERVICE, "LoadCredential", |u, v| v.add(&mut u.loaded, Value::loaded_credential), "`ID[:SECRET]`: a secret of the fleet (`fleetctl secret set SECRET`) as the file `$CREDENTIALS_DIRECTORY/ID`, in memory, for the program's user only; `ID:/PATH`: a file of the host. As it is at the start. Repeatable."),
+    key(SERVICE, "SetCredential", |u, v| v.add(&mut u.set, Value::set_credential), "`ID:VALUE`, with C escapes: the same from the unit file, which is no place for secrets; for where `LoadCredential=` finds none. Repeatable."),
     key(SERVICE, "MemoryMax", |u, v| v.put(&mut u.memory_max, Value::memory), "Memory that the container may use: bytes, `512M`, a part of the host's (`25%`), or `infinity`."),
     key(SERVICE, "CPUQuota", |u, v| v.put(&mut u.cpu_quota, Value::cpu_quota), "CPU time per wall time: `50%` is half a CPU, `200%` two."),
     key(SERVICE, "TasksMax", |u, v| v.put(&mut u.tasks_max, Value::tasks), "Processes and threads: a number, a part of what the kernel allows (`10%`), or `infinity`."),

@@ -7,6 +7,7 @@
 //! draft     the unit while it is read, the checks of the whole, the defaults
 //! rules     the same for `[X-Fleet]`
 //! container the unit as the agent gets it
+//! credential what a program gets to read and nobody else
 //! difference in which keys two versions of a file differ
 //! placement the unit as the scheduler gets it, in the words of asks
 //! ```
@@ -18,6 +19,7 @@ pub mod asks;
 pub mod assign;
 pub mod command;
 pub mod container;
+pub mod credential;
 pub mod difference;
 pub mod draft;
 pub mod escape;
@@ -39,7 +41,7 @@ pub use difference::difference;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::UnitName;
 pub use mapping::port_text;
-pub use placement::{leaders, placement, replicas, review, verify};
+pub use placement::{leaders, placement, replicas, review, secrets, verify};
 pub use specifier::HostFacts;
 
 use assign::Value;
@@ -212,7 +214,7 @@ impl Reader<'_> {
 
     fn apply(&mut self, key: &'static keys::Key, assignment: &Assignment) {
         let Assignment { key: written, value: raw, place } = assignment;
-        let host = self.specifiers.host.filter(|_| !key.places_the_unit());
+        let host = self.specifiers.host.filter(|_| !key.is_of_the_fleet());
         let specifiers = Specifiers { host, ..self.specifiers };
         let value = Value { raw, specifiers, warnings: RefCell::default() };
         let taken = (key.apply)(&mut self.draft, &value);
@@ -223,7 +225,7 @@ impl Reader<'_> {
         match taken {
             Ok(()) if raw.is_empty() => self.draft.waiting.retain(|waiting| *waiting != key.name),
             Ok(()) => {}
-            Err(Unexpanded::NeedsHost(specifier)) if key.places_the_unit() => {
+            Err(Unexpanded::NeedsHost(specifier)) if key.is_of_the_fleet() => {
                 let message = format!("%{specifier} is of the host, and none is chosen yet");
                 self.faults.push(place.fault(told(message)));
             }

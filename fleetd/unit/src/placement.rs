@@ -9,7 +9,7 @@ use super::fault::{Fault, Place};
 use super::{instance_is_named, read, read_on};
 use crate::asks::{HostPort, Protocol, Resources, Spread, Unit};
 use fleetd_api::{UnitName, Warning};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a unit asks of its host: the rules of `[X-Fleet]`, the host's ports that it publishes,
 /// its limits as room. What it does not say it does not ask for, nor a limit that is a part of
@@ -32,6 +32,19 @@ pub fn replicas(
     drop_ins: &BTreeMap<String, String>,
 ) -> Result<Option<u32>, Vec<Fault>> {
     read(template, text, drop_ins, None).map(|(draft, _)| draft.rules.replicas)
+}
+
+/// The secrets of the fleet that a unit names. None of a bare template, which does not run, nor of a file
+/// with faults.
+pub fn secrets(
+    name: &UnitName,
+    text: &str,
+    drop_ins: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
+    match read(name, text, drop_ins, None) {
+        Ok((draft, _)) if !name.is_template() => draft.secrets(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// Checks a unit or a bare template as far as that can be done without a host and, of a template,

@@ -3,6 +3,7 @@
 //! Those of the name are known everywhere; those of the host come in as [`HostFacts`]. Stricter
 //! than systemd, which leaves a specifier that it does not know as it stands: it is a fault.
 
+use super::container::credentials_directory;
 use super::escape::unescape;
 use crate::glob;
 use fleetd_api::UnitName;
@@ -90,7 +91,9 @@ impl Specifiers<'_> {
             })
         };
         match specifier {
-            'n' | 'N' | 'i' | 'I' | 'f' if name.is_template() => Err(Unexpanded::NeedsInstance),
+            'n' | 'N' | 'i' | 'I' | 'f' | 'd' if name.is_template() => {
+                Err(Unexpanded::NeedsInstance)
+            }
             'n' => own(name.as_str()),
             'N' => own(name.stem()),
             'p' => own(name.prefix()),
@@ -100,6 +103,7 @@ impl Specifiers<'_> {
             'j' => own(last_component(name.prefix())),
             'J' => decoded(last_component(name.prefix())),
             'f' => Ok(format!("/{}", decoded(name.instance().unwrap_or(name.prefix()))?)),
+            'd' => Ok(credentials_directory(name.as_str())),
             'm' => own(&host()?.machine_id),
             'b' => own(&host()?.boot_id),
             'H' => own(&host()?.hostname),
@@ -117,7 +121,7 @@ impl Specifiers<'_> {
             'E' => own("/etc"),
             'u' | 'g' => own("root"),
             'U' | 'G' => own("0"),
-            'A' | 'B' | 'd' | 'D' | 'M' | 'o' | 'q' | 's' | 'w' | 'W' | 'y' | 'Y' => {
+            'A' | 'B' | 'D' | 'M' | 'o' | 'q' | 's' | 'w' | 'W' | 'y' | 'Y' => {
                 let message = format!("%{specifier} is not there yet; %% is a percent sign");
                 Err(Unexpanded::Wrong(message))
             }
@@ -145,6 +149,7 @@ pub const SPECIFIERS: &[(&str, &str)] = &[
     ("`%t` `%T` `%V`", "`/run`; `/tmp`; `/var/tmp`"),
     ("`%S` `%C` `%L` `%E`", "`/var/lib`; `/var/cache`; `/var/log`; `/etc`"),
     ("`%h` `%u` `%U` `%g` `%G`", "`/root`; `root`; `0`; `root`; `0`"),
+    ("`%d`", "`$CREDENTIALS_DIRECTORY`"),
     ("`%%`", "a percent sign"),
 ];
 

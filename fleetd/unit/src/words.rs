@@ -27,6 +27,20 @@ pub fn split_names(value: &str) -> Result<Vec<String>, String> {
     Ok(reader.out.words)
 }
 
+/// A text with its escapes resolved, and those that are not known. Quotes and white space are letters
+/// of it.
+pub fn unescape(value: &str) -> Result<(String, Vec<String>), String> {
+    let mut reader = Reader { rest: value.chars(), names: false, out: Words::default() };
+    let mut text = Vec::new();
+    while let Some(c) = reader.rest.next() {
+        match c {
+            '\\' => reader.escape(&mut text)?,
+            c => push(&mut text, c),
+        }
+    }
+    Ok((utf8(text)?, reader.out.unknown_escapes))
+}
+
 /// One word that reads back as itself.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"'\\".contains(c);

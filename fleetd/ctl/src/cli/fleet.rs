@@ -1,7 +1,7 @@
 //! Flags of what is asked about hosts and the fleet that they are.
 
 use super::{Blocking, TableFlags};
-use crate::secret::Secret;
+use crate::join_token::JoinToken;
 use crate::text;
 use clap::{Args, Subcommand};
 use fleetd_api::{FleetKey, UserRole};
@@ -20,8 +20,8 @@ pub(crate) struct Join {
     #[arg(value_name = "ADDRESS[:PORT]")]
     pub at: String,
     /// What `fleetctl token create` printed there; `-` reads it from standard input
-    #[arg(long, value_name = "TOKEN|-", value_parser = clap::value_parser!(Secret))]
-    pub token: Secret,
+    #[arg(long, value_name = "TOKEN|-", value_parser = clap::value_parser!(JoinToken))]
+    pub token: JoinToken,
     /// Where the other hosts will reach this one [default: the address by which it reaches them]
     #[arg(long, value_name = "ADDRESS[:PORT]")]
     pub advertise: Option<String>,

@@ -92,7 +92,8 @@ fn told(context: &Context, restored: &Restored) -> Result<(), Failure> {
 }
 
 fn is_empty(plan: &Restored) -> bool {
-    plan.added.is_empty() && plan.changed.is_empty() && plan.destroyed.is_empty()
+    let units = [&plan.added, &plan.changed, &plan.destroyed];
+    units.iter().all(|units| units.is_empty()) && plan.secrets.is_empty()
 }
 
 fn page(plan: &Restored) -> String {
@@ -107,15 +108,20 @@ fn page(plan: &Restored) -> String {
         return out;
     }
     if is_empty(plan) {
-        return "all units are as the backup has them\n".to_owned();
+        return "all units and secrets are as the backup has them\n".to_owned();
     }
-    let kinds = [("add", &plan.added), ("change", &plan.changed), ("destroy", &plan.destroyed)];
-    for (verb, units) in kinds {
-        for unit in units.iter().take(NAMED) {
-            let _ = writeln!(out, "{verb:>7} {}", text::plain(unit));
+    let kinds = [
+        ("add", &plan.added),
+        ("change", &plan.changed),
+        ("destroy", &plan.destroyed),
+        ("set secret", &plan.secrets),
+    ];
+    for (verb, names) in kinds {
+        for name in names.iter().take(NAMED) {
+            let _ = writeln!(out, "{verb:>7} {}", text::plain(name));
         }
-        if units.len() > NAMED {
-            let _ = writeln!(out, "{verb:>7} {} more", units.len() - NAMED);
+        if names.len() > NAMED {
+            let _ = writeln!(out, "{verb:>7} {} more", names.len() - NAMED);
         }
     }
     out

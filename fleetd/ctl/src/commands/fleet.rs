@@ -8,7 +8,7 @@ use crate::client::json;
 use crate::failure::{Failure, exit};
 use crate::table::View;
 use crate::user_file::word;
-use crate::{secret, text};
+use crate::{join_token, text};
 use fleetd_api::{ChangeFleet, Fleet, GENERATION, Init, Join, KeyRotation};
 use std::fmt::Write;
 use std::ops::ControlFlow;
@@ -36,7 +36,7 @@ pub(super) async fn init(context: &Context, flags: &InitFlags) -> Result<u8, Fai
 }
 
 pub(super) async fn join(context: &Context, flags: &JoinFlags) -> Result<u8, Failure> {
-    if secret::looks_like_token(&flags.at) {
+    if join_token::looks_like_token(&flags.at) {
         return Err(Failure::new("join a fleet: the address is a token")
             .hint("fleetctl join ADDRESS --token -, and the token on standard input"));
     }
@@ -49,7 +49,7 @@ pub(super) async fn join(context: &Context, flags: &JoinFlags) -> Result<u8, Fai
     };
     let asked = context.client.slow::<Fleet>("/v1/fleet/join", json(&body)?);
     let waits = waits("join", format!("the fleet of {}", flags.at));
-    let fleet = enter(context, waits, asked).await.map_err(|f| secret::hide(f, &token))?;
+    let fleet = enter(context, waits, asked).await.map_err(|f| join_token::hide(f, &token))?;
     if context.json {
         print_json(&fleet)?;
         return Ok(0);

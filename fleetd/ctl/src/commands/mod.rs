@@ -24,6 +24,7 @@ mod remove_machine;
 mod report;
 mod rotate_keys;
 mod scale;
+mod secret;
 mod status;
 mod stop;
 mod submit;
@@ -103,6 +104,7 @@ async fn ask(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Backup(flags) => backup::backup(context, &flags).await,
         Command::Restore(flags) => backup::restore(context, &flags).await,
         Command::Token(command) => token::run(context, &command).await,
+        Command::Secret(command) => secret::run(context, &command).await,
         Command::User(command) => user::run(context, &command).await,
         Command::Version => version::run(context).await,
         Command::Playground(_) | Command::Completion { .. } | Command::Verify(_) => Ok(0),

@@ -5,7 +5,7 @@ use crate::cli::{TableFlags, Token as Command};
 use crate::client::{self, json};
 use crate::failure::Failure;
 use crate::table::{self, Column, View};
-use crate::{secret, text};
+use crate::{join_token, text};
 use fleetd_api::{CreateToken, NewToken, Token};
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ fn state(token: &Token, now: u64) -> &'static str {
 
 async fn revoke(context: &Context, id: &str) -> Result<(), Failure> {
     // A whole token that was found somewhere is as good as its id.
-    let id = secret::id(id);
+    let id = join_token::id(id);
     let path = format!("/v1/tokens/{}", client::encode(id));
     let _: Value = context.client.delete(&path).await?;
     if context.json {

@@ -2,8 +2,6 @@
 
 use crate::server::{Ran, Reply, Server};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::process::Stdio;
 
 const FLEET: &str = "3f2a91c0aaaabbbbccccddddeeeeffff";
 const HOST: &str = "00f16a7eaaaabbbbccccddddeeeeffff";
@@ -34,15 +32,6 @@ fn entering(first: Reply) -> Server {
 
 fn looks(server: &Server) -> usize {
     server.bodies().iter().filter(|(route, _)| route == "GET /v1/fleet").count()
-}
-
-fn fed(server: &Server, arguments: &[&str], input: &str) -> Ran {
-    let mut command = server.command(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // One that does not read its input is gone before this is written.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    Ran::from(child.wait_with_output().unwrap())
 }
 
 #[test]
@@ -81,7 +70,7 @@ fn a_join_takes_the_token_from_standard_input_a_flag_or_the_environment() {
     let server = entering(Reply::Close);
     let line = "host 00f16a7e has joined fleet 3f2a91c0\n";
     let input = format!("{TOKEN}\nanother line\n");
-    let ran = fed(&server, &["join", "10.0.0.9", "--token", "-"], &input);
+    let ran = server.fed(&["join", "10.0.0.9", "--token", "-"], &input);
     assert_eq!((ran.code, ran.out.as_str()), (0, line), "{}", ran.err);
     assert_eq!(looks(&server), 4);
     let ran = server.run(&["join", "h:7", "--token", TOKEN, "--advertise", "10.0.0.1:7401"]);
@@ -97,7 +86,7 @@ fn a_join_takes_the_token_from_standard_input_a_flag_or_the_environment() {
 #[test]
 fn a_join_without_a_token_says_where_there_is_one() {
     let server = entering(Reply::Close);
-    let ran = fed(&server, &["join", "10.0.0.9", "--token", "-"], "\n");
+    let ran = server.fed(&["join", "10.0.0.9", "--token", "-"], "\n");
     assert_eq!(ran.code, 1);
     assert_eq!(
         ran.err,

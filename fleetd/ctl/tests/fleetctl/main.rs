@@ -10,6 +10,7 @@ mod images;
 mod machines;
 mod plan;
 mod rebalance;
+mod secrets;
 mod server;
 mod tables;
 mod tokens;

@@ -80,6 +80,16 @@ impl Server {
         Ran::from(self.command(arguments).output().unwrap())
     }
 
+    /// The same with something on its standard input.
+    pub(crate) fn fed(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // One that does not read its input is gone before this is written.
+        let _ = child.stdin.take().unwrap().write_all(input.as_ref());
+        Ran::from(child.wait_with_output().unwrap())
+    }
+
     /// The requests that change something, and their bodies as JSON.
     pub(crate) fn changes(&self) -> Vec<(String, Value)> {
         let requests = self.requests.lock().unwrap();

@@ -32,6 +32,7 @@ fn file(name: &str, text: &str, desired: Option<DesiredState>) -> Command {
         replace: true,
         desired,
         made_from: None,
+        secrets: Default::default(),
     };
     submit.into()
 }

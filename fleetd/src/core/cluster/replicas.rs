@@ -2,6 +2,7 @@
 
 use crate::core::decided::unit::Command;
 use crate::core::decided::{Decided, Entry};
+use crate::core::unit::secrets;
 use fleetd_api::{DesiredState, UnitName};
 
 /// `says`: how many instances the file of a template asks for.
@@ -51,6 +52,9 @@ fn instance(decided: &Decided, name: &str, template: &Entry, number: u32) -> Opt
 }
 
 fn submit(unit: String, name: &str, template: &Entry, desired: Option<DesiredState>) -> Command {
+    let secrets = UnitName::new(unit.as_str())
+        .map(|unit| secrets(&unit, &template.text, &template.drop_ins))
+        .unwrap_or_default();
     Command::Submit {
         unit,
         text: template.text.clone(),
@@ -59,6 +63,7 @@ fn submit(unit: String, name: &str, template: &Entry, desired: Option<DesiredSta
         replace: true,
         desired,
         made_from: Some(name.to_owned()),
+        secrets,
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn want(name: &str, desired: DesiredState) -> Command {
         replace: false,
         desired: Some(desired),
         made_from: None,
+        secrets: Default::default(),
     };
     submit.into()
 }

@@ -9,6 +9,7 @@
 //! | [`unit`] | unit files and what is wanted of them |
 //! | [`machine`] | the hosts of the fleet, and what of them is decided |
 //! | [`place`] | which unit has its place on which host, since when and why |
+//! | [`secret`] | what programs get to read |
 //! | [`user`] | who has a certificate of the fleet beside its hosts |
 //! | [`rotation`] | the fleet's next keys |
 //! | [`set`] | what one host is to run: a view |
@@ -20,6 +21,7 @@ pub mod machine;
 pub mod place;
 pub mod restore;
 pub mod rotation;
+pub mod secret;
 pub mod set;
 pub mod unit;
 pub mod user;
@@ -27,6 +29,7 @@ pub mod user;
 pub use fleet::{Fleet, View};
 pub use machine::Machine;
 pub use place::Place;
+pub use secret::Secret;
 pub use set::AssignmentSet;
 pub use unit::Entry;
 
@@ -53,6 +56,8 @@ pub struct Decided {
     pub places: OrdMap<String, Arc<Vec<Place>>>,
     /// The index with which the machine's set last changed.
     pub sets: OrdMap<MachineId, u64>,
+    /// By name.
+    pub secrets: OrdMap<String, Arc<Secret>>,
     /// The index with which units, places or hosts last changed: what a forecast rests on.
     pub layout: u64,
     /// None: a fleet of one that nobody has founded.
@@ -69,6 +74,7 @@ pub enum Command {
     Machine(machine::Command),
     Place(place::Command),
     Fleet(fleet::Command),
+    Secret(secret::Command),
     /// All of them, or none where one is refused.
     All(Vec<Command>),
     /// Refused if anything was decided after this index: what was worked out from older facts.
@@ -106,6 +112,12 @@ impl From<fleet::Command> for Command {
     }
 }
 
+impl From<secret::Command> for Command {
+    fn from(command: secret::Command) -> Self {
+        Self::Secret(command)
+    }
+}
+
 impl Command {
     /// About as many bytes as it takes, on disk and on its way.
     pub fn size(&self) -> usize {
@@ -113,6 +125,7 @@ impl Command {
             Self::Unit(command) => command.size(),
             Self::Machine(_) | Self::Place(_) => 300,
             Self::Fleet(_) => 10_000,
+            Self::Secret(command) => command.size(),
             Self::All(commands) => commands.iter().map(Self::size).sum(),
             Self::Expect { .. } | Self::Raise { .. } => 30,
         }
@@ -129,6 +142,7 @@ impl Command {
                 matches!(command, machine::Command::Describe { value: Some(_), .. })
             }
             Self::Fleet(command) => command.grows(),
+            Self::Secret(command) => matches!(command, secret::Command::Set { .. }),
             Self::All(commands) => commands.iter().any(Self::grows),
             Self::Place(_) | Self::Expect { .. } | Self::Raise { .. } => false,
         }
@@ -170,6 +184,15 @@ pub enum Refusal {
         fleet: FleetId,
     },
     NoFleet,
+    UnknownSecret {
+        name: String,
+    },
+    /// A unit names it.
+    SecretInUse {
+        name: String,
+        unit: String,
+    },
+    ManySecrets,
     /// Nobody of that name may get in.
     UnknownUser {
         name: UserName,
@@ -213,6 +236,16 @@ impl fmt::Display for Refusal {
             }
             Self::InFleet { fleet } => write!(f, "found a fleet: this host is in fleet {fleet}"),
             Self::NoFleet => f.write_str("find the fleet: this host is in none"),
+            Self::UnknownSecret { name } => {
+                write!(f, "find secret {name}: the fleet has none of that name")
+            }
+            Self::SecretInUse { name, unit } => {
+                write!(f, "remove secret {name}: {unit} names it, and could not start without it")
+            }
+            Self::ManySecrets => {
+                let most = secret::MOST >> 20;
+                write!(f, "set a secret: {most} MiB are the most that all may take together")
+            }
             Self::UnknownUser { name } => {
                 write!(f, "find user {name}: the fleet has none of that name, or it was revoked")
             }
@@ -259,6 +292,7 @@ impl Decided {
             Command::Machine(command) => machine::apply(self, command),
             Command::Place(command) => place::apply(self, command),
             Command::Fleet(command) => fleet::apply(self, command),
+            Command::Secret(command) => secret::apply(self, command),
             Command::All(commands) => {
                 let mut together = Outcome::Same;
                 for command in commands {
@@ -297,6 +331,10 @@ impl Decided {
         for unit in &units {
             let (old, new) = (places(before, unit), places(self, unit));
             machines.extend(old.iter().chain(new.iter()).map(|place| place.machine));
+        }
+        for secret in changed(&before.secrets, &self.secrets) {
+            let units = self.units_with(&secret).filter_map(|unit| self.places.get(unit));
+            machines.extend(units.flat_map(|places| places.iter().map(|place| place.machine)));
         }
         // What each host is told of the fleet is in every set.
         if self.fleet.is_some() && self.view() != before.view() {

@@ -1,8 +1,8 @@
-//! The way from what is decided now to what a backup says of units: as the commands that a person
-//! would give, so that what is as it was goes on undisturbed.
+//! The way from what is decided now to what a backup says of units and secrets: as the commands that a
+//! person would give, so that what is as it was goes on undisturbed.
 
 use super::unit::Command;
-use super::{Decided, Entry};
+use super::{Decided, Entry, secret};
 use std::collections::BTreeMap;
 
 /// What is done to one unit.
@@ -37,6 +37,20 @@ pub fn changes(now: &Decided, backup: &Decided) -> BTreeMap<String, (Change, Vec
     changes
 }
 
+/// Secrets that are gone since or have another value, each with what gives it back. One that the backup
+/// does not have stays: what would be lost with it nobody could bring back.
+pub fn secrets(now: &Decided, backup: &Decided, time: u64) -> BTreeMap<String, secret::Command> {
+    let is_other = |name: &String, then: &secret::Secret| {
+        now.secrets.get(name).is_none_or(|now| now.value != then.value)
+    };
+    let changed = backup.secrets.iter().filter(|(name, then)| is_other(name, then));
+    let set = |(name, then): (&String, &std::sync::Arc<secret::Secret>)| {
+        let value = then.value.clone();
+        (name.clone(), secret::Command::Set { name: name.clone(), value, now: time })
+    };
+    changed.map(set).collect()
+}
+
 fn change(unit: &str, now: Option<&Entry>, then: &Entry) -> Vec<Command> {
     let mut commands = Vec::new();
     let unit = unit.to_owned();
@@ -49,6 +63,7 @@ fn change(unit: &str, now: Option<&Entry>, then: &Entry) -> Vec<Command> {
             replace: true,
             desired: None,
             made_from: None,
+            secrets: then.secrets.clone(),
         });
     }
     let replicas = then.replicas.filter(|_| now.is_none_or(|now| now.replicas != then.replicas));
@@ -80,6 +95,7 @@ mod tests {
             replace: true,
             desired: Some(desired),
             made_from: None,
+            secrets: Default::default(),
         };
         apply(decided, command);
     }
@@ -90,6 +106,36 @@ mod tests {
             (unit.clone(), entry.text.clone(), entry.desired, entry.replicas)
         };
         living.map(said).collect()
+    }
+
+    #[test]
+    fn secrets_have_their_values_again_and_none_is_lost() {
+        let mut then = Decided::default();
+        let set = |decided: &mut Decided, name: &str, value: &str| {
+            let value = crate::core::decided::fleet::Secret(value.to_owned());
+            let command = secret::Command::Set { name: name.to_owned(), value, now: 1 };
+            decided.apply(&command.into()).unwrap();
+        };
+        for name in ["same", "other-since", "gone-since"] {
+            set(&mut then, name, "1");
+        }
+        let mut now = then.clone();
+        set(&mut now, "other-since", "2");
+        set(&mut now, "new-since", "1");
+        let gone = secret::Command::Remove { name: "gone-since".to_owned(), force: false };
+        now.apply(&gone.into()).unwrap();
+        let changes = secrets(&now, &then, 7);
+        assert_eq!(changes.keys().collect::<Vec<_>>(), ["gone-since", "other-since"]);
+        for command in changes.into_values() {
+            now.apply(&command.into()).unwrap();
+        }
+        let values: Vec<_> =
+            now.secrets.iter().map(|(name, s)| (name.as_str(), s.value.0.as_str())).collect();
+        assert_eq!(
+            values,
+            [("gone-since", "1"), ("new-since", "1"), ("other-since", "1"), ("same", "1")]
+        );
+        assert!(secrets(&now, &then, 8).is_empty());
     }
 
     #[test]

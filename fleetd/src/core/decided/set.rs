@@ -2,6 +2,7 @@
 
 use super::{Decided, Entry, View};
 use crate::core::machine_id::MachineId;
+use crate::pki::sealed::Sealed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,9 @@ pub struct AssignmentSet {
     pub index: u64,
     /// By name.
     pub units: BTreeMap<String, Assigned>,
+    /// What its units may read, by name, sealed to the host.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Sealed>,
     /// What it has to know of its fleet; none in a fleet of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<View>,
@@ -27,7 +31,8 @@ pub struct Assigned {
 }
 
 impl Decided {
-    /// The set of a machine; index 0 and empty where nothing was ever decided about it.
+    /// The set of a machine, without what is sealed to it; index 0 and empty where nothing was ever decided
+    /// about it.
     pub fn set(&self, machine: MachineId) -> AssignmentSet {
         let index = self.sets.get(&machine).copied().unwrap_or(0);
         let mut units = BTreeMap::new();
@@ -42,6 +47,6 @@ impl Decided {
                 units.insert(unit.clone(), Assigned { entry, epoch });
             }
         }
-        AssignmentSet { machine, index, units, view: self.view() }
+        AssignmentSet { machine, index, units, secrets: BTreeMap::new(), view: self.view() }
     }
 }

@@ -13,6 +13,7 @@ fn submit(text: &str, replace: bool, desired: Option<DesiredState>) -> Command {
         replace,
         desired,
         made_from: None,
+        secrets: Default::default(),
     };
     submit.into()
 }

@@ -3,7 +3,7 @@
 use super::{Decided, Outcome, Refusal};
 use fleetd_api::DesiredState;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One unit file and what is wanted of it.
@@ -28,6 +28,9 @@ pub struct Entry {
     /// Of a template: how many instances, in place of what its file says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
+    /// What its file names of [`Decided::secrets`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
 }
 
 impl Entry {
@@ -43,6 +46,7 @@ impl Entry {
             destroyed: false,
             made_from: None,
             replicas: None,
+            secrets: BTreeSet::new(),
         }
     }
 
@@ -68,6 +72,9 @@ pub enum Command {
         /// [`Entry::made_from`]; none: somebody has handed it over.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         made_from: Option<String>,
+        /// [`Entry::secrets`]
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        secrets: BTreeSet<String>,
     },
     /// Of a template: so many instances from now on.
     Scale {
@@ -121,11 +128,11 @@ pub(super) fn apply(decided: &mut Decided, command: &Command) -> Result<Outcome,
     let unknown = || Refusal::Unknown { unit: unit.clone() };
     let living = || known.as_deref().filter(|entry| !entry.destroyed).ok_or_else(unknown);
     let entry = match command {
-        Command::Submit { text, drop_ins, hash, replace, desired, made_from, .. } => {
+        Command::Submit { text, drop_ins, hash, replace, desired, made_from, secrets, .. } => {
             let file = (text, drop_ins, hash);
             let entry = submit(known.as_deref(), file, *replace, *desired, index)
                 .ok_or(Refusal::Differs { unit: unit.clone() })?;
-            Entry { made_from: made_from.clone(), ..entry }
+            Entry { made_from: made_from.clone(), secrets: secrets.clone(), ..entry }
         }
         Command::Scale { replicas, .. } => Entry { replicas: Some(*replicas), ..living()?.clone() },
         Command::Desire { desired, .. } => desire(living()?, *desired, index),

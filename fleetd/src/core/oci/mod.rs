@@ -10,7 +10,7 @@ pub mod process;
 pub mod seccomp;
 pub mod user;
 
-use crate::core::unit::container::{ContainerUnit, Network, ServiceType};
+use crate::core::unit::container::{ContainerUnit, Network, ServiceType, credentials_directory};
 use image::ImageConfig;
 use serde_json::{Value, json};
 use user::User;
@@ -60,11 +60,13 @@ pub fn config(input: &Input) -> Result<Value, String> {
 fn process(input: &Input, notify: bool) -> Result<Value, String> {
     let Input { unit, image, user, .. } = *input;
     let socket = format!("{}/socket", mounts::NOTIFY_DIR);
+    let credentials = credentials_directory(&unit.name);
     let given = process::Given {
         hostname: &files::hostname(&unit.name),
         home: &user.home,
         run: input.run,
         notify_socket: notify.then_some(socket.as_str()),
+        credentials: (!unit.credentials.is_empty()).then_some(credentials.as_str()),
     };
     let environment = process::environment(unit, image, input.environment, given);
     let all: Vec<&str> = capabilities::DEFAULT

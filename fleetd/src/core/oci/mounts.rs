@@ -14,7 +14,7 @@ pub const RUN_FILES: [(&str, &str); 3] =
 pub const NOTIFY_DIR: &str = "/run/flotilla-notify";
 
 /// All mounts, in order. `files` are destinations that come as descriptors and are mounted
-/// read-only, [`NOTIFY_DIR`] among them.
+/// read-only: those of [`RUN_FILES`], [`NOTIFY_DIR`], credentials.
 pub fn mounts(unit: &ContainerUnit, files: &[&str]) -> Vec<Value> {
     let mut mounts = vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),

@@ -41,6 +41,7 @@ pub struct Given<'a> {
     pub home: &'a str,
     pub run: &'a str,
     pub notify_socket: Option<&'a str>,
+    pub credentials: Option<&'a str>,
 }
 
 /// `NAME=value` of the program; later ones win: ours, the image's, the files of `EnvironmentFile=`
@@ -69,6 +70,9 @@ pub fn environment(
     variables.set("FLOTILLA_RUN", given.run);
     if let Some(socket) = given.notify_socket {
         variables.set("NOTIFY_SOCKET", socket);
+    }
+    if let Some(directory) = given.credentials {
+        variables.set("CREDENTIALS_DIRECTORY", directory);
     }
     variables.into_list()
 }

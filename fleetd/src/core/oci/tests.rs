@@ -13,6 +13,8 @@ fn unit() -> ContainerUnit {
         environment_files: Vec::new(),
         ports: Vec::new(),
         volumes: Vec::new(),
+        credentials: Vec::new(),
+        secrets: Vec::new(),
         user: None,
         working_dir: None,
         read_only: false,

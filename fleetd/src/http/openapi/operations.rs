@@ -4,7 +4,7 @@ use fleetd_api::{
     Accepted, Backup, ChangeFleet, ChangeMachine, Changes, CreateToken, CreateUser, Desire, Event,
     Fleet, Image, Init, Join, KeyRotation, LogLine, Machine, MoveUnit, NewCertificate, NewToken,
     Plan, Pull, RELAY, Rebalance, Recover, Recovery, RenewUser, Restored, RotateKeys, Scale,
-    Submit, Token, Unit, User, Version, Why,
+    Secret, SetSecret, Submit, Token, Unit, User, Version, Why,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -75,6 +75,8 @@ impl Operation {
 const SUBMITTED: &[(&str, &str)] =
     &[("201", "It is new."), ("200", "It took the place of another, or was there.")];
 
+const SET: &[(&str, &str)] = &[("201", "It is new."), ("200", "It has this value.")];
+
 pub(super) static OPERATIONS: &[Operation] = &[
     ask("GET", "/v1/version", "Version of fleetd and of its API").gives::<Version>(),
     ask("GET", "/v1/openapi.json", "This document").gives::<serde_json::Value>(),
@@ -109,6 +111,15 @@ pub(super) static OPERATIONS: &[Operation] = &[
     ask("GET", "/v1/tokens", "Tokens, with which hosts join").gives::<Vec<Token>>(),
     ask("POST", "/v1/tokens", "Make a token").sends::<CreateToken>().gives::<NewToken>(),
     ask("DELETE", "/v1/tokens/{id}", "Revoke a token"),
+    ask("GET", "/v1/secrets", "Secrets without their values").gives::<Vec<Secret>>(),
+    ask("PUT", "/v1/secrets/{name}", "Give a secret its value")
+        .sends::<SetSecret>()
+        .answers(Answer::Json(SET, of::<Secret>)),
+    ask("DELETE", "/v1/secrets/{name}", "Remove a secret").query(&[(
+        "force",
+        "boolean",
+        "Also if units name it.",
+    )]),
     ask("GET", "/v1/users", "Users with certificates").gives::<Vec<User>>(),
     ask("POST", "/v1/users", "Make a user").sends::<CreateUser>().gives::<NewCertificate>(),
     ask("DELETE", "/v1/users/{name}", "Let a user in no more"),

@@ -110,6 +110,7 @@ fn submit(unit: &str, text: String) -> Command {
         replace: true,
         desired: None,
         made_from: None,
+        secrets: Default::default(),
     })
 }
 

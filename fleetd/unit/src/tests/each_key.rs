@@ -72,6 +72,79 @@ fn the_environment_keeps_its_order() {
 }
 
 #[test]
+fn what_a_program_gets_to_read_is_read() {
+    let got = unit(
+        "Service",
+        "SetCredential=db:a\\nb: %%\nLoadCredential=db\nLoadCredential=key:web-%p\n\
+         LoadCredential=ca:/etc/ca.pem",
+    );
+    let credential = |id: &str, source| Credential { id: id.to_owned(), source };
+    assert_eq!(
+        got.credentials,
+        [
+            credential("db", Source::Secret("db".to_owned())),
+            credential("key", Source::Secret("web-web".to_owned())),
+            credential("ca", Source::File("/etc/ca.pem".into())),
+            credential("db", Source::Text("a\nb: %%".to_owned())),
+        ]
+    );
+    for (bad, cause) in [
+        ("LoadCredential=a/b", "no name of a file"),
+        ("LoadCredential=a:../b", "the secret \"../b\": a name takes"),
+        ("LoadCredential=a:/etc/../b", "has a .. in it"),
+        ("LoadCredential=a:b-%H", "%H is of the host, and none is chosen yet"),
+        ("LoadCredential=a:b\nLoadCredential=a:c", "two of them are called a"),
+        ("SetCredential=a", "it takes ID:VALUE"),
+        ("SetCredential=a:\\x0", "the escape \\x takes 2 digits"),
+    ] {
+        let told = refused("Service", bad);
+        assert!(told.contains(cause), "{bad}: {told}");
+    }
+    let got =
+        unit("Service", "LoadCredential=a\nLoadCredential=\nSetCredential=b:x\nSetCredential=");
+    assert_eq!(got.credentials, []);
+    assert_eq!(
+        unit("Container", "Exec=cat %d/x").exec,
+        ["cat", "/run/credentials/web.container/x"]
+    );
+}
+
+#[test]
+fn secrets_are_files_as_podman_has_them() {
+    let got =
+        unit("Container", "Secret=db\nSecret=key,type=mount,target=k.pem,uid=7,gid=8,mode=0400");
+    let file = |secret: &str, target: &str, (uid, gid, mode)| SecretFile {
+        secret: secret.to_owned(),
+        target: target.to_owned(),
+        uid,
+        gid,
+        mode,
+    };
+    assert_eq!(got.secrets, [file("db", "db", (0, 0, 0o444)), file("key", "k.pem", (7, 8, 0o400))]);
+    for (bad, cause) in [
+        ("Secret=db,type=env", "an environment is copied to every child"),
+        ("Secret=db,target=/etc/x", "a path is not there yet"),
+        ("Secret=db,mode=9", "it takes 0 to 0777"),
+        ("Secret=db,uid=-1", "is no number of an id"),
+        ("Secret=db,color=red", "is none of type, target, uid, gid, mode"),
+        ("Secret=.db", "a name takes"),
+        ("Secret=a\nSecret=b,target=a", "two of them are called a"),
+    ] {
+        let told = refused("Container", bad);
+        assert!(told.contains(cause), "{bad}: {told}");
+    }
+}
+
+#[test]
+fn the_secrets_of_a_file_are_known_before_it_has_a_host() {
+    let text = "[Container]\nImage=a\nSecret=tls\n[Service]\nLoadCredential=x:key-%i\n\
+                LoadCredential=ca:/etc/ca.pem\nSetCredential=y:z\n";
+    let named = |unit: &str| secrets(&name(unit), text, &BTreeMap::new());
+    assert_eq!(named("web@7.container"), ["key-7".to_owned(), "tls".to_owned()].into());
+    assert_eq!(named("web@.container"), [].into());
+}
+
+#[test]
 fn users_paths_and_networks_are_read() {
     assert_eq!(unit("Container", "User=app\nGroup=www").user, Some("app:www".to_owned()));
     assert_eq!(unit("Container", "User=0:0").user, Some("0:0".to_owned()));

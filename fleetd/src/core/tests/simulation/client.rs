@@ -36,7 +36,16 @@ fn of_unit(world: &mut World) -> Option<Command> {
             let desired = world.rng.random_bool(0.8).then_some(desired);
             let (text, hash) = (file.text.clone(), file.hash.clone());
             let (drop_ins, replace) = (BTreeMap::new(), world.rng.random_bool(0.8));
-            unit::Command::Submit { unit, text, drop_ins, hash, replace, desired, made_from: None }
+            unit::Command::Submit {
+                unit,
+                text,
+                drop_ins,
+                hash,
+                replace,
+                desired,
+                made_from: None,
+                secrets: Default::default(),
+            }
         }
         4..7 => unit::Command::Desire { unit, desired },
         7 => unit::Command::Restart { unit },

@@ -230,7 +230,8 @@ fn forge(world: &mut World, host: usize, other: usize) {
     let signed = match world.rng.random_range(0..4) {
         0 => {
             let units = BTreeMap::new();
-            let set = AssignmentSet { machine, index: index + 1000, units, view: None };
+            let set =
+                AssignmentSet { machine, index: index + 1000, units, ..AssignmentSet::default() };
             let payload = serde_json::to_string(&set).unwrap();
             Arc::new(Signer::read(seed).unwrap().sign(Purpose::AssignmentSet, payload))
         }

@@ -15,21 +15,21 @@ const SHORTEST: usize = 8;
 
 /// As it stands on the command line: the token, or `-`.
 #[derive(Clone)]
-pub(crate) struct Secret(String);
+pub(crate) struct JoinToken(String);
 
-impl From<String> for Secret {
+impl From<String> for JoinToken {
     fn from(text: String) -> Self {
         Self(text)
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for JoinToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HIDDEN)
     }
 }
 
-impl Secret {
+impl JoinToken {
     /// The token itself; of `-`, the first line of standard input.
     pub(crate) fn read(&self) -> Result<String, Failure> {
         let token = if self.0 == "-" { line()? } else { self.0.trim().to_owned() };
@@ -96,8 +96,8 @@ mod tests {
     fn a_text_loses_every_token_and_nothing_else() {
         assert_eq!(hide_tokens("a 'flt1-x2-y-z', flt1-..."), "a 'flt1-...', flt1-...");
         assert_eq!(hide_tokens("nothing of it"), "nothing of it");
-        let secret = Secret::from("flt1-x-y".to_owned());
-        assert_eq!(format!("{secret:?}"), "flt1-...");
+        let token = JoinToken::from("flt1-x-y".to_owned());
+        assert_eq!(format!("{token:?}"), "flt1-...");
     }
 
     #[test]
