@@ -222,6 +222,7 @@ impl Host {
             obeys: set.index,
             kept: set.index,
             runs,
+            images: Default::default(),
             authority: None,
         };
         show.send_modify(|observed| {

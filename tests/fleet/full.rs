@@ -186,3 +186,43 @@ fn a_fleetd_that_has_no_space_for_a_database_says_so_and_goes_on_when_there_is_s
     eventually("it goes on", || ground.try_ctl("h1", &["list-units"]).status.success());
     assert_eq!(fleetd().map(|(pid, _)| pid), Some(pid), "it is the same one");
 }
+
+#[test]
+fn a_host_with_a_full_disk_goes_on_alone_only_when_it_has_room() {
+    require!(needs());
+    let ground = Ground::fleet(3);
+    let scratch = Scratch::new();
+    let backup = scratch.path().join("fleet.backup");
+    let backup = backup.to_str().unwrap();
+    ground.ctl("h1", &["backup", backup]);
+    let disk = ground.give_small_disk("h1", "80m");
+    eventually("it is back", || {
+        let rows = ground.machines("h1");
+        rows.len() == 3 && rows.iter().all(|row| row["status"] == "alive")
+    });
+    ground.play(&["kill", "h2"]);
+    ground.play(&["kill", "h3"]);
+    let refusal = |arguments: &[&str]| {
+        let output = ground.try_ctl("h1", arguments);
+        (!output.status.success()).then(|| String::from_utf8(output.stderr).unwrap())
+    };
+    // Without --yes it only says what it would do, and asks.
+    eventually("the fleet is known to be lost", || {
+        refusal(&["recover"]).is_some_and(|error| error.contains("nothing was changed"))
+    });
+    fill(&disk);
+    let full = "the disk of this host is full (make some room there";
+    eventually("its disk is known to be full", || {
+        refusal(&["recover"]).is_some_and(|error| error.contains(full))
+    });
+    let (recover, restore) = (["recover", "--yes"], ["restore", "--yes", backup]);
+    for (arguments, what) in
+        [(recover.as_slice(), "recover the fleet"), (&restore, "restore the backup")]
+    {
+        let error = refusal(arguments).unwrap();
+        assert!(error.starts_with(&format!("fleetctl: {what}: {full}")), "{error}");
+    }
+    free(&disk);
+    eventually("it goes on when there is room", || ground.try_ctl("h1", &recover).status.success());
+    eventually("it decides", || submit(&ground, "h1", "new.container").status.success());
+}

@@ -11,6 +11,7 @@ mod failover;
 mod form;
 mod full;
 mod gossip;
+mod images;
 mod leaving;
 mod openapi;
 mod plan;

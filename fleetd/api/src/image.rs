@@ -16,6 +16,9 @@ pub struct Image {
     /// Units that run from it.
     #[serde(default)]
     pub used_by: Vec<String>,
+    /// Hosts of the fleet with an image of one of its names, as this host hears; with this one.
+    #[serde(default)]
+    pub machines: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

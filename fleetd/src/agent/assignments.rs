@@ -55,7 +55,7 @@ impl Assignments {
         let keyring = Keyring::open(place, machine);
         Self {
             machine,
-            unread: AtomicBool::new(!keyring.reads_all(&kept)),
+            unread: AtomicBool::new(!keyring.can_read(&kept)),
             keyring,
             path,
             current: watch::Sender::new(Arc::new(kept)),
@@ -103,12 +103,12 @@ impl Assignments {
     /// A secret that a unit of this host may read; none: the newest set has none of that name.
     pub fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
         let current = self.current.borrow().clone();
-        self.keyring.read(&current, name)
+        self.keyring.secret(&current, name)
     }
 
     /// Takes over a set if it is newer, or the same and now it can be read.
     pub fn offer(&self, set: AssignmentSet) {
-        let reads = self.keyring.reads_all(&set);
+        let reads = self.keyring.can_read(&set);
         let mends = reads && set.index == self.index() && self.unread.load(Ordering::Relaxed);
         let is_better = |current: &AssignmentSet| obey::is_newer(&set, current) || mends;
         if !is_better(&self.current.borrow()) {

@@ -7,6 +7,7 @@ use crate::core::machine_id::MachineId;
 use crate::pki::files::{read_private, write_private};
 use crate::pki::sealed::{SealingKey, SealingPublic};
 use data_encoding::BASE64;
+use std::collections::BTreeMap;
 
 /// The key of this host, `sealing.key` in its state directory.
 ///
@@ -43,16 +44,23 @@ impl Keyring {
         seal(decided, self.machine, Some(&self.public()))
     }
 
-    /// A secret that came with the set; none: the fleet has none of that name, or this host is not told of
-    /// it yet.
-    pub fn read(&self, set: &AssignmentSet, name: &str) -> Result<Option<Vec<u8>>, String> {
-        let Some(sealed) = set.secrets.get(name) else { return Ok(None) };
-        let opened = self.key.open(&about(self.machine, name), sealed);
-        opened.map(Some).map_err(|e| format!("open secret {name}: {e}"))
+    /// What came sealed with the set: base64, by name.
+    fn read(&self, set: &AssignmentSet) -> Result<BTreeMap<String, Hidden>, String> {
+        let Some(sealed) = &set.secrets else { return Ok(BTreeMap::new()) };
+        let opened = self.key.open(&about(self.machine), sealed).map_err(|e| e.to_string())?;
+        serde_json::from_slice(&opened).map_err(|e| e.to_string())
     }
 
-    pub fn reads_all(&self, set: &AssignmentSet) -> bool {
-        set.secrets.keys().all(|name| self.read(set, name).is_ok())
+    pub fn can_read(&self, set: &AssignmentSet) -> bool {
+        self.read(set).is_ok()
+    }
+
+    /// One of them; none: the fleet has none of that name, or this host is not told of it yet.
+    pub fn secret(&self, set: &AssignmentSet, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let fail = |cause: String| format!("open secret {name}: {cause}");
+        let mut secrets = self.read(set).map_err(fail)?;
+        let value = secrets.remove(name).map(|Hidden(value)| BASE64.decode(value.as_bytes()));
+        value.transpose().map_err(|e| fail(e.to_string()))
     }
 }
 
@@ -64,19 +72,17 @@ pub fn seal(
     to: Option<&SealingPublic>,
 ) -> Result<AssignmentSet, String> {
     let mut set = decided.set(machine);
-    let Some(to) = to else { return Ok(set) };
-    let sealed = decided.secrets_of(&set).into_iter().map(|(name, Hidden(value))| {
-        let fail = |cause: String| format!("seal secret {name} to host {machine}: {cause}");
-        let value = BASE64.decode(value.as_bytes()).map_err(|e| fail(e.to_string()))?;
-        let sealed = to.seal(&about(machine, name), &value).map_err(|e| fail(e.to_string()))?;
-        Ok((name.to_owned(), sealed))
-    });
-    let sealed = sealed.collect::<Result<_, String>>()?;
-    set.secrets = sealed;
+    let secrets = decided.secrets_of(&set);
+    if let Some(to) = to.filter(|_| !secrets.is_empty()) {
+        let fail = |cause: String| format!("seal secrets to host {machine}: {cause}");
+        // All in one: what it costs is the key exchange.
+        let text = serde_json::to_vec(&secrets).map_err(|e| fail(e.to_string()))?;
+        set.secrets = Some(to.seal(&about(machine), &text).map_err(|e| fail(e.to_string()))?);
+    }
     Ok(set)
 }
 
-/// One host's secret is never taken for another's, nor for one of another name.
-fn about(machine: MachineId, name: &str) -> String {
-    format!("{machine} {name}")
+/// One host's secrets are never taken for another's.
+fn about(machine: MachineId) -> String {
+    format!("secrets of host {machine}")
 }

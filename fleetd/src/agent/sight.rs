@@ -28,7 +28,9 @@ pub fn of_itself(
         let Progress { index, kept, runs } = progress.clone();
         let facts = Some(Facts { disk: *disk, ..facts.clone() });
         let (alive, lost, authority) = (true, false, None);
-        let seen = Seen { alive, lost, facts, obeys: index, kept, runs, authority };
+        // Where there is one host, it is the best.
+        let images = Arc::default();
+        let seen = Seen { alive, lost, facts, obeys: index, kept, runs, images, authority };
         Arc::new(Observed { machines: [(id, seen)].into() })
     };
     let (show, observed) =

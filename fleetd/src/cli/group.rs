@@ -8,6 +8,7 @@ use crate::agent::{self, sight};
 use crate::consensus::leader::{self, Settled};
 use crate::consensus::news;
 use crate::consensus::{self, Consensus};
+use crate::core::decided::FORM;
 use crate::core::machine_id::MachineId;
 use crate::host;
 use crate::http::{self, Api};
@@ -185,6 +186,7 @@ fn capacity(context: &Context, machine: &Machine) -> Capacity {
         facts: sight::offers(context),
         hostname: context.host.hostname.clone(),
         version: machine.version.clone(),
+        decides: FORM,
         lacks: machine.lacks.clone(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::problem::{Answer, Result, internal};
+use crate::core::cluster::Seen;
 use crate::image::{ImageInfo, PullOptions};
 use axum::Json;
 use axum::body::Body;
@@ -16,9 +17,13 @@ pub(super) async fn list(State(api): Shared) -> Result<Json<Vec<Image>>> {
     let images = api.context.images.clone();
     let listed = tokio::task::spawn_blocking(move || images.list()).await.map_err(internal)??;
     let used = api.agent.board.images();
+    let observed = api.observed.borrow().clone();
     let with_units = |info: ImageInfo| {
         let used_by = used.get(&info.digest).cloned().unwrap_or_default();
-        Image { used_by, ..image(info) }
+        let holds = |seen: &Seen| info.names.iter().any(|name| seen.images.contains(name));
+        let held = observed.machines.iter().filter(|(id, seen)| **id == api.id || holds(seen));
+        let machines = held.map(|(id, _)| id.to_string()).collect();
+        Image { used_by, machines, ..image(info) }
     };
     Ok(Json(listed.into_iter().map(with_units).collect()))
 }
@@ -74,5 +79,6 @@ fn told(api: &super::Api, info: ImageInfo) -> Image {
 
 fn image(info: ImageInfo) -> Image {
     let ImageInfo { names, digest, size, layers, imported, .. } = info;
-    Image { names, digest, size, layers, imported, used_by: Vec::new() }
+    let (used_by, machines) = (Vec::new(), Vec::new());
+    Image { names, digest, size, layers, imported, used_by, machines }
 }

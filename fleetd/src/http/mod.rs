@@ -31,12 +31,12 @@ pub use listen::bind;
 
 use crate::agent::Handle;
 use crate::agent::context::Context;
-use crate::consensus::Consensus;
 use crate::consensus::leader::Settled;
+use crate::consensus::{Consensus, Decision};
 use crate::core::cluster::Observed;
-use crate::core::decided::View;
+use crate::core::decided::{Command, View};
 use crate::core::machine_id::MachineId;
-use crate::membership::Links;
+use crate::membership::{Links, earlier};
 use crate::peer::Limits;
 use crate::peer::access::{HostsMay, guard};
 use crate::pki::Role;
@@ -67,6 +67,27 @@ pub struct Api {
     pub joining: Mutex<()>,
     /// fleetd is to start again: it is in another fleet.
     pub restart: CancellationToken,
+}
+
+impl Api {
+    /// Decides it, unless a voter of an earlier version would be left behind.
+    async fn propose(&self, command: Command) -> problem::Result<Decision> {
+        self.can_be_read(&command)?;
+        Ok(self.consensus.propose(command).await?)
+    }
+
+    /// Whether all voters could read that decision.
+    fn can_be_read(&self, command: &Command) -> problem::Result<()> {
+        if let Some(links) = &self.links
+            && let Some(voter) = earlier::voter(links, &self.consensus.decided(), command)
+        {
+            let text =
+                format!("decide it: voter {voter} runs an earlier fleetd, which could not read it");
+            let problem = Problem::new(ProblemKind::Conflict, text);
+            return Err(problem.hint("update fleetd there first").into());
+        }
+        Ok(())
+    }
 }
 
 type Shared = axum::extract::State<Arc<Api>>;

@@ -136,7 +136,7 @@ async fn units(api: &Api, how: &How, backup: &Decided) -> Result<Restored> {
     let mut guard = Some(Command::Expect { index: how.index.unwrap_or(decided.index) });
     for batch in batches(secrets.chain(changes)) {
         let all = guard.take().into_iter().chain(batch).collect();
-        api.consensus.propose(Command::All(all)).await?;
+        api.propose(Command::All(all)).await?;
     }
     Ok(restored)
 }

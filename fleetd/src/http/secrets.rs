@@ -4,7 +4,7 @@ use super::Shared;
 use super::problem::{Answer, Result};
 use crate::consensus;
 use crate::core::decided::fleet::Secret as Hidden;
-use crate::core::decided::{Decided, Outcome, Refusal, secret};
+use crate::core::decided::{Outcome, Refusal, secret};
 use crate::membership::now;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -14,19 +14,26 @@ use data_encoding::BASE64;
 use fleetd_api::secret::check_name;
 use fleetd_api::{MAX_SECRET, Problem, ProblemKind, Secret, SetSecret};
 use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) async fn list(State(api): Shared) -> Json<Vec<Secret>> {
     let decided = api.consensus.decided();
-    Json(decided.secrets.iter().map(|(name, secret)| shown(&decided, name, secret)).collect())
+    let mut units: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (unit, entry) in decided.units.iter().filter(|(_, entry)| !entry.destroyed) {
+        for secret in &entry.secrets {
+            units.entry(secret).or_default().push(unit.clone());
+        }
+    }
+    let mut shown = |(name, secret): (&String, &Arc<secret::Secret>)| {
+        let units = units.remove(name.as_str()).unwrap_or_default();
+        self::shown(name, secret, units)
+    };
+    Json(decided.secrets.iter().map(&mut shown).collect())
 }
 
-fn shown(decided: &Decided, name: &str, secret: &secret::Secret) -> Secret {
-    Secret {
-        name: name.to_owned(),
-        created: secret.created,
-        changed: secret.changed,
-        units: decided.units_with(name).map(str::to_owned).collect(),
-    }
+fn shown(name: &str, secret: &secret::Secret, units: Vec<String>) -> Secret {
+    Secret { name: name.to_owned(), created: secret.created, changed: secret.changed, units }
 }
 
 pub(super) async fn set(
@@ -48,7 +55,7 @@ pub(super) async fn set(
         Ok(_) => {}
     }
     let command = secret::Command::Set { name: name.clone(), value: Hidden(value), now: now() };
-    let decision = api.consensus.propose(command.into()).await?;
+    let decision = api.propose(command.into()).await?;
     tracing::info!("secret {name} is set");
     let decided = api.consensus.decided();
     let gone = || consensus::Error::Refused(Refusal::UnknownSecret { name: name.clone() });
@@ -57,7 +64,8 @@ pub(super) async fn set(
         Outcome::Created => StatusCode::CREATED,
         _ => StatusCode::OK,
     };
-    Ok((status, Json(shown(&decided, &name, secret))))
+    let units = decided.units_with(&name).map(str::to_owned).collect();
+    Ok((status, Json(shown(&name, secret, units))))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,7 +82,7 @@ pub(super) async fn remove(
 ) -> Result<()> {
     let (name, Query(How { force })) = (named(name)?, how?);
     let command = secret::Command::Remove { name: name.clone(), force };
-    api.consensus.propose(command.into()).await?;
+    api.propose(command.into()).await?;
     tracing::info!("secret {name} is removed");
     Ok(())
 }

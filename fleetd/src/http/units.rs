@@ -201,7 +201,7 @@ pub(super) async fn decide(
         .collect();
     let decision = match since {
         Some(since) => propose_since(api, commands, since).await?,
-        None => api.consensus.propose(together(commands, None)).await?,
+        None => api.propose(together(commands, None)).await?,
     };
     for (name, submitted) in names.iter().filter(|_| decision.outcome != Outcome::Same) {
         if *submitted {
@@ -253,7 +253,9 @@ async fn propose_since(api: &Api, commands: Vec<Command>, since: u64) -> Result<
             return Err(newer(since, decided.layout));
         }
         attempt += 1;
-        match api.consensus.propose(together(commands.clone(), Some(decided.index))).await {
+        let command = together(commands.clone(), Some(decided.index));
+        api.can_be_read(&command)?;
+        match api.consensus.propose(command).await {
             Err(consensus::Error::Refused(Refusal::Newer { .. })) if attempt < ATTEMPTS => {}
             other => return Ok(other?),
         }

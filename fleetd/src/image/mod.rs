@@ -49,5 +49,5 @@ pub use digest::Digest;
 pub use error::Error;
 pub use pull::{Progress, PullOptions};
 pub use reference::{Name, Reference};
-pub use store::{Image, ImageInfo, LayerId, Store};
+pub use store::{Image, ImageInfo, LayerId, Names, Store};
 pub use unpack::Error as UnpackError;

@@ -9,12 +9,13 @@ use super::error::Error;
 use super::layers::Layers;
 use super::reference::{Name, Reference};
 use crate::sys::{beneath, inode};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// The images of this host. Clones share one store; only one process has it open.
 #[derive(Clone)]
@@ -24,10 +25,14 @@ pub(super) struct Inner {
     pub(super) dir: PathBuf,
     pub(super) layers: Layers,
     state: Mutex<State>,
+    names: watch::Sender<Arc<Names>>,
     /// Layers that somebody pulls: the next one waits and finds it here.
     pub(super) pulling: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
     _lock: File,
 }
+
+/// The digest of each name's manifest.
+pub type Names = BTreeMap<String, String>;
 
 struct State {
     database: Database,
@@ -86,10 +91,12 @@ impl Store {
         }
         let layers = Layers::open(dir)?;
         let database = Database::load(dir)?;
+        let names = watch::Sender::new(Arc::new(names(&database)));
         let store = Self(Arc::new(Inner {
             dir: dir.to_owned(),
             layers,
             state: Mutex::new(State { database, pins: HashMap::new() }),
+            names,
             pulling: Mutex::default(),
             _lock: lock,
         }));
@@ -110,6 +117,11 @@ impl Store {
             state.database.images.iter().map(|(digest, record)| info(digest, record)).collect();
         list.sort_by(|a, b| (&a.names, &a.digest).cmp(&(&b.names, &b.digest)));
         Ok(list)
+    }
+
+    /// Of all images, in Docker's short form, now and whenever there are others.
+    pub fn names(&self) -> watch::Receiver<Arc<Names>> {
+        self.0.names.subscribe()
     }
 
     /// By name (Docker's rules: `nginx` is `docker.io/library/nginx:latest`), by digest of the
@@ -167,6 +179,7 @@ impl Store {
     fn change(&self, state: &mut State, next: Database) -> Result<(), Error> {
         next.save(&self.0.dir)?;
         let old = std::mem::replace(&mut state.database, next);
+        self.0.names.send_replace(Arc::new(names(&state.database)));
         let layers = state.database.layers();
         for layer in old.layers() {
             if !layers.contains(layer) && !state.pins.contains_key(layer) {
@@ -339,12 +352,22 @@ fn remove_file(path: &Path) -> Result<(), Error> {
     }
 }
 
+fn short(name: &str) -> String {
+    Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.name.short())
+}
+
+fn names(database: &Database) -> Names {
+    let images = database.images.iter();
+    images
+        .flat_map(|(digest, record)| {
+            record.names.iter().map(|name| (short(name), digest.to_string()))
+        })
+        .collect()
+}
+
 fn info(digest: &Digest, record: &Record) -> ImageInfo {
-    let short = |name: &String| {
-        Reference::parse(name).map_or_else(|_| name.clone(), |reference| reference.name.short())
-    };
     ImageInfo {
-        names: record.names.iter().map(short).collect(),
+        names: record.names.iter().map(|name| short(name)).collect(),
         digest: digest.to_string(),
         size: record.size,
         layers: record.layers.len(),

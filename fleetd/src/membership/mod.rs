@@ -15,6 +15,7 @@
 //! | [`tell`], [`said`] | what this host says by gossip, and in which form |
 //! | [`sight`] | what the leader sees of all hosts |
 //! | [`states`] | how units are, wherever they are |
+//! | [`earlier`] | voters that cannot read what is to be decided |
 //! | [`leader`] | who decides, and where he is reached |
 //! | [`recovery`] | the fleet goes on after most voters are lost; who was left behind gives up |
 //! | [`twin`] | another machine with the same id |
@@ -22,6 +23,7 @@
 //! | [`trust`] | other keys, other voters, the next certificate |
 
 pub mod admit;
+pub mod earlier;
 pub mod found;
 pub mod identity;
 pub mod join;

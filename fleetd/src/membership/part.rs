@@ -22,13 +22,16 @@ pub async fn take_part(
     tell::capacity(links, &capacity).await;
     let facts = capacity.facts.clone();
     tokio::spawn(tell::disk(links.clone(), capacity, consensus.disks()));
-    let observed = sight::watch(links.clone(), consensus.clone(), facts, agent.progress.clone());
+    let images = context.images.names();
+    let own = sight::Own { facts, progress: agent.progress.clone(), images: images.clone() };
+    let observed = sight::watch(links.clone(), consensus.clone(), own);
     tokio::spawn(trust::follow(links.clone(), assignments.subscribe(), context.place.clone()));
     tokio::spawn(trust::renew(links.clone(), consensus.clone(), context.place.clone()));
     tokio::spawn(sets::announce(links.clone(), consensus.clone()));
     tokio::spawn(sets::fetch(links.clone(), consensus.clone(), assignments.clone()));
     tokio::spawn(states::hear(links.clone(), context.clone()));
     tokio::spawn(tell::certificate(links.clone()));
+    tokio::spawn(tell::images(links.clone(), images));
     tokio::spawn(tell::part(links.clone(), consensus.clone()));
     tokio::spawn(tell::units(links.clone(), context.clone(), agent.clone()));
     tokio::spawn(full::make_way(consensus.clone(), observed.clone()));

@@ -16,6 +16,8 @@ pub struct Capacity {
     pub facts: Facts,
     pub hostname: String,
     pub version: String,
+    /// The newest form of decisions that it can read: [`crate::core::decided::FORM`].
+    pub decides: u32,
     /// What units cannot ask of it, in words.
     pub lacks: Vec<String>,
 }
@@ -61,6 +63,13 @@ pub struct Unit {
     /// Something of it is there.
     pub there: bool,
     pub state: UnitState,
+}
+
+/// Of `Image`, by the image's name in Docker's short form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Of its manifest: `sha256:` and 64 hex digits.
+    pub digest: String,
 }
 
 /// Of `Obeys`.

@@ -8,6 +8,7 @@ use crate::core::cluster::{Facts, Observed, Seen};
 use crate::core::decided::Decided;
 use crate::core::gossip::{Event, Kind, State};
 use crate::core::machine_id::MachineId;
+use crate::image::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +23,17 @@ const GRACE: Duration = Duration::from_secs(3);
 /// one by one.
 const UNHEARD: Duration = Duration::from_secs(20);
 
+/// What this host knows of itself without gossip.
+pub struct Own {
+    pub facts: Facts,
+    pub progress: watch::Receiver<Progress>,
+    pub images: watch::Receiver<Arc<Names>>,
+}
+
 pub struct Sight {
     links: Arc<Links>,
     own: Facts,
+    images: Arc<BTreeSet<String>>,
     /// Since when a host has been dead or unheard of.
     away: BTreeMap<MachineId, Instant>,
     observed: Observed,
@@ -34,13 +43,18 @@ pub struct Sight {
 pub fn watch(
     links: Arc<Links>,
     consensus: Consensus,
-    own: Facts,
-    progress: watch::Receiver<Progress>,
+    Own { facts, progress, images }: Own,
 ) -> watch::Receiver<Arc<Observed>> {
     let events = links.gossip.events();
-    let sight = Sight { links, own, away: BTreeMap::new(), observed: Observed::default() };
+    let sight = Sight {
+        links,
+        own: facts,
+        images: Arc::default(),
+        away: BTreeMap::new(),
+        observed: Observed::default(),
+    };
     let (show, observed) = watch::channel(Arc::default());
-    tokio::spawn(sight.run(events, consensus, progress, show));
+    tokio::spawn(sight.run(events, consensus, (progress, images), show));
     observed
 }
 
@@ -49,7 +63,7 @@ impl Sight {
         mut self,
         mut events: broadcast::Receiver<Event>,
         consensus: Consensus,
-        mut progress: watch::Receiver<Progress>,
+        (mut progress, mut images): (watch::Receiver<Progress>, watch::Receiver<Arc<Names>>),
         show: watch::Sender<Arc<Observed>>,
     ) {
         let mut changes = consensus.changes();
@@ -68,6 +82,7 @@ impl Sight {
             }
             led = leads;
             self.own.disk = *disks.borrow_and_update();
+            self.images = Arc::new(images.borrow_and_update().keys().cloned().collect());
             let next = self.look(&decided, touched.take(), &progress.borrow_and_update());
             show.send_if_modified(|shown| {
                 let changed = **shown != self.observed;
@@ -91,6 +106,13 @@ impl Sight {
                     touched = Some(some);
                 }
                 changed = disks.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    some.insert(self.links.machine);
+                    touched = Some(some);
+                }
+                changed = images.changed() => {
                     if changed.is_err() {
                         return;
                     }
@@ -142,7 +164,8 @@ impl Sight {
     fn itself(&self, progress: &Progress) -> Seen {
         let Progress { index, kept, runs } = progress.clone();
         let (facts, authority) = (Some(self.own.clone()), self.links.authority());
-        Seen { alive: true, lost: false, facts, obeys: index, kept, runs, authority }
+        let images = self.images.clone();
+        Seen { alive: true, lost: false, facts, obeys: index, kept, runs, images, authority }
     }
 
     fn patience(&self, id: MachineId) -> Duration {
@@ -173,7 +196,10 @@ impl Sight {
         let authority = said.map(|said| said.authority).or(before.authority);
         let before = (before.obeys, before.kept, before.runs);
         let (obeys, kept, runs) = self.obeys(id).unwrap_or(before);
-        Seen { alive, lost, facts, obeys, kept, runs, authority }
+        let images = self.links.gossip.records(Some(id), Kind::Image).into_iter();
+        let images = images.filter(|record| said::read::<said::Image>(record).is_some());
+        let images = Arc::new(images.map(|record| record.key.name).collect());
+        Seen { alive, lost, facts, obeys, kept, runs, images, authority }
     }
 
     /// The set that it has taken over, the one on its disk, and what is there of units; none: not all
@@ -190,7 +216,7 @@ impl Sight {
 }
 
 fn tells_of_a_host(kind: Kind) -> bool {
-    matches!(kind, Kind::Capacity | Kind::Unit | Kind::Obeys | Kind::Certificate)
+    matches!(kind, Kind::Capacity | Kind::Unit | Kind::Obeys | Kind::Certificate | Kind::Image)
 }
 
 /// Whom an event is about. True: look at everybody.

@@ -9,6 +9,7 @@ use crate::core::decided::GENERATION;
 use crate::core::disk::Disk;
 use crate::core::gossip::{Kind, MAX_BROADCAST};
 use crate::events::Reader;
+use crate::image::Names;
 use fleetd_api::{Active, Event, EventKind};
 use futures_util::FutureExt;
 use serde::Serialize;
@@ -59,6 +60,31 @@ pub async fn certificate(links: Arc<Links>) {
             told = Some(authority);
         }
         if !changes.changed().await {
+            return;
+        }
+    }
+}
+
+/// Names of so many images are told: the others of a host that holds more are had from their registries.
+const IMAGES: usize = 512;
+/// Of a record.
+const LONGEST_NAME: usize = 255;
+
+/// Which images it holds, until fleetd ends.
+pub async fn images(links: Arc<Links>, mut names: watch::Receiver<Arc<Names>>) {
+    let mut told = Names::new();
+    loop {
+        let now = names.borrow_and_update().clone();
+        let fits = now.iter().filter(|(name, _)| name.len() <= LONGEST_NAME).take(IMAGES);
+        let now: Names = fits.map(|(name, digest)| (name.clone(), digest.clone())).collect();
+        for name in told.keys().filter(|name| !now.contains_key(*name)) {
+            links.gossip.delete(Kind::Image, name).await;
+        }
+        for (name, digest) in now.iter().filter(|(name, digest)| told.get(*name) != Some(digest)) {
+            links.write(Kind::Image, name, &said::Image { digest: digest.clone() }).await;
+        }
+        told = now;
+        if names.changed().await.is_err() {
             return;
         }
     }

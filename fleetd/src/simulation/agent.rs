@@ -44,12 +44,17 @@ pub(super) fn begin(host: usize, context: &Arc<Context>, assignments: &Assignmen
     let mut agent =
         Agent { host, context, sets, kept, confirmed, board, progress, timers, count: 0 };
     agent.turn(|host, now, out| {
-        host.kept = first.as_ref().clone();
+        host.kept = as_decided(&first);
         host.start_daemon(now, out);
     });
     agent.tell();
     tokio::spawn(agent.run());
     handle
+}
+
+/// What is sealed to a host is not the same twice, and is looked at when all is healed.
+fn as_decided(set: &AssignmentSet) -> AssignmentSet {
+    AssignmentSet { secrets: None, ..set.clone() }
 }
 
 impl Agent {
@@ -116,13 +121,13 @@ impl Agent {
     }
 
     fn offered(&mut self) {
-        let set = self.sets.borrow_and_update().clone();
+        let set = as_decided(&self.sets.borrow_and_update());
         say(format_args!("h{} takes over set {}", self.host, set.index));
         let fault = with(|world| world.check.units.takes(&world.hosts[self.host], &set));
         if let Some(fault) = fault {
             fail(&fault);
         }
-        self.turn(|host, now, out| host.offer(set.as_ref().clone(), now, out));
+        self.turn(|host, now, out| host.offer(set, now, out));
         self.confirm();
     }
 

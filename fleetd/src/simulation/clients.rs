@@ -6,7 +6,8 @@ use super::registers::{Of, Value, read, wanted};
 use super::world::{say, with};
 use crate::core::decided::image;
 use crate::core::tests::simulation::units;
-use fleetd_api::{Backup, Desire, DesiredState, Restored, Submit};
+use data_encoding::BASE64;
+use fleetd_api::{Backup, Desire, DesiredState, Restored, SetSecret, Submit};
 use rand::RngExt as _;
 use std::collections::BTreeMap;
 
@@ -18,11 +19,12 @@ pub(super) fn act(number: usize) {
     let unit = names[draw(|rng| rng.random_range(0..names.len()))];
     let desired = [DesiredState::Launched, DesiredState::Loaded, DesiredState::Inactive];
     let desired = desired[[0, 0, 0, 1, 2][draw(|rng| rng.random_range(0..5))]];
-    match draw(|rng| rng.random_range(0..13)) {
+    match draw(|rng| rng.random_range(0..15)) {
         9 => cordon(host, draw(|rng| rng.random_range(0..count))),
         10 => rotate(host),
         11 => back_up(host),
         12 => restore(host),
+        13 | 14 => keep_secret(host, number),
         0..6 => submit(host, unit, desired, number),
         6..9 => {
             let body = serde_json::to_vec(&Desire { desired }).unwrap();
@@ -56,6 +58,19 @@ fn cordon(host: usize, machine: usize) {
     write(host, &machine, ("PATCH", path, body), &[(Of::Cordoned, cordoned.then(String::new))]);
 }
 
+/// A secret gets a value that none has had, or goes.
+fn keep_secret(host: usize, number: usize) {
+    let name = units::SECRETS[draw(|rng| rng.random_range(0..units::SECRETS.len()))];
+    let path = format!("/v1/secrets/{name}");
+    if draw(|rng| rng.random_bool(0.2)) {
+        let asked = ("DELETE", format!("{path}?force=true"), Vec::new());
+        return write(host, name, asked, &[(Of::Secret, None)]);
+    }
+    let value = BASE64.encode(format!("{number:010}").as_bytes());
+    let body = serde_json::to_vec(&SetSecret { value: value.clone() }).unwrap();
+    write(host, name, ("PUT", path, body), &[(Of::Secret, Some(value))]);
+}
+
 /// Other keys, if that is not under way.
 fn rotate(host: usize) {
     write(host, "", ("POST", "/v1/fleet/rotation".to_owned(), b"{\"keys\":[]}".to_vec()), &[]);
@@ -73,7 +88,7 @@ fn back_up(host: usize) {
     with(|world| world.ask(host, Order { method, path, body, told: Box::new(told) }));
 }
 
-/// Brings all units back to what the backup says. Most ask it of the one that leads: of a host that is only
+/// Brings all units and secrets back to what the backup says. Most ask it of the one that leads: of a host that is only
 /// cut off it may make a fleet of its own, until others hear of that.
 fn restore(any: usize) {
     let leads = |fleetd: &Fleetd| fleetd.api.as_ref().is_some_and(|api| api.consensus.leads());
@@ -89,7 +104,15 @@ fn restore(any: usize) {
             (unit, world.registers.begin(unit, &values))
         };
         // Those that are submitted before it is done, too.
-        units::names().map(begin).collect::<Vec<_>>()
+        let mut writes: Vec<_> = units::names().map(begin).collect();
+        for name in units::SECRETS {
+            // One that the backup does not have stays as it is.
+            if let Some(value) = read(&then, name, Of::Secret) {
+                let values = [(Of::Secret, Some(value))];
+                writes.push((name, world.registers.begin(name, &values)));
+            }
+        }
+        writes
     });
     say(format_args!("a restore on h{host} of {} units", then.units.len()));
     let told = move |(status, body): Answer| {
@@ -98,14 +121,14 @@ fn restore(any: usize) {
         if !status.is_success() {
             return;
         }
-        let Restored { added, changed, destroyed, generation, .. } =
+        let Restored { added, changed, destroyed, secrets, generation, .. } =
             serde_json::from_slice(&body).unwrap();
         // With a later one nobody can rely on anything of before, and it has not begun yet.
         if generation.is_some() {
             return;
         }
         // What changes nothing is not decided, and so may have been worked out by who leads no more.
-        if added.is_empty() && changed.is_empty() && destroyed.is_empty() {
+        if [added, changed, destroyed, secrets].iter().all(Vec::is_empty) {
             return;
         }
         with(|world| {

@@ -59,8 +59,17 @@ fn of_hosts(world: &World, decided: &Decided) -> Option<String> {
         if host.set.index != newest {
             return Some(format!("h{number} obeys {} and not {newest}", host.set.index));
         }
-        if let Some(wrong) = converged::of_host(&decided.set(host.id), host) {
+        let set = decided.set(host.id);
+        if let Some(wrong) = converged::of_host(&set, host) {
             return Some(format!("h{number}: {wrong}"));
+        }
+        let Some(api) = &world.fleetds[number].api else { continue };
+        for (name, value) in decided.secrets_of(&set) {
+            let value = data_encoding::BASE64.decode(value.0.as_bytes()).ok();
+            let known = api.context.assignments.secret(&name);
+            if known != Ok(value) {
+                return Some(format!("h{number} does not know what {name} is now: {known:?}"));
+            }
         }
     }
     None

@@ -1,5 +1,5 @@
-//! What clients may rely on: of each unit its file, and what is wanted of it, and of each host whether it
-//! is cordoned, are registers. What was acknowledged last is what is there, or something that was asked for
+//! What clients may rely on: of each unit its file, and what is wanted of it, of each host whether it is
+//! cordoned, and of each secret its value, are registers. What was acknowledged last is what is there, or something that was asked for
 //! since.
 
 use crate::core::decided::{Decided, GENERATION};
@@ -7,15 +7,16 @@ use crate::core::machine_id::MachineId;
 use fleetd_api::DesiredState;
 use std::collections::BTreeMap;
 
-/// Which of the registers of a unit, or of a host.
+/// Which of the registers of a unit, of a host, or of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Of {
     File,
     Wanted,
     Cordoned,
+    Secret,
 }
 
-/// None: there is no unit; the host is not cordoned.
+/// None: there is no such unit or secret; the host is not cordoned.
 pub(super) type Value = Option<String>;
 
 #[derive(Debug, Clone)]
@@ -113,10 +114,13 @@ pub(super) fn read(decided: &Decided, unit: &str, of: Of) -> Value {
         let machine = decided.machines.get(&unit.parse::<MachineId>().ok()?)?;
         return machine.cordoned.then(String::new);
     }
+    if of == Of::Secret {
+        return decided.secrets.get(unit).map(|secret| secret.value.0.clone());
+    }
     let entry = decided.units.get(unit).filter(|entry| !entry.destroyed)?;
     Some(match of {
         Of::File => entry.hash.clone(),
-        Of::Wanted | Of::Cordoned => wanted(entry.desired),
+        Of::Wanted | Of::Cordoned | Of::Secret => wanted(entry.desired),
     })
 }
 

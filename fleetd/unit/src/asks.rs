@@ -24,6 +24,10 @@ pub struct Unit {
     pub spread: Vec<Spread>,
     pub prefer: Vec<Preference>,
     pub priority: i32,
+    /// The image that it runs, in Docker's short form, where it is had from nowhere: a host that does not
+    /// hold it cannot run the unit.
+    #[serde(default)]
+    pub image: Option<String>,
     /// It is not moved to be better off: what it has done so far would be for nothing.
     #[serde(default)]
     pub stays: bool,

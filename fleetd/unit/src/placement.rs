@@ -100,8 +100,21 @@ fn asks(draft: Draft) -> Unit {
         spread: once(rules.spread),
         prefer: rules.prefer,
         priority: rules.priority.unwrap_or(0),
+        image: draft.image.as_deref().and_then(image_of_hosts),
         stays: draft.kind == Some(ServiceType::Oneshot) || rules.strict == Some(true),
     }
+}
+
+/// An image that names no registry is only where somebody has put it. None: it is had from a registry, or
+/// named by a digest.
+fn image_of_hosts(image: &str) -> Option<String> {
+    let is_registry = |part: &str| part.contains(['.', ':']) || part == "localhost";
+    let from_registry = image.split_once('/').is_some_and(|(first, _)| is_registry(first));
+    if from_registry || image.contains('@') || image.starts_with("sha256:") {
+        return None;
+    }
+    let name = image.strip_prefix("library/").unwrap_or(image);
+    Some(if name.contains(':') { name.to_owned() } else { format!("{name}:latest") })
 }
 
 /// Who asks for less than a thousandth of a CPU still asks.

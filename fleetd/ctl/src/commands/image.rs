@@ -173,9 +173,15 @@ const COLUMNS: &[Column<Row>] = &[
     Column { name: "layers", cell: |row, _| row.1.layers.to_string() },
     Column { name: "imported", cell: |row, _| text::ago(row.1.imported, text::now()) },
     Column { name: "used", cell: |row, _| row.1.used_by.join(",") },
+    Column { name: "machines", cell: |row, view| machines(&row.1.machines, view) },
 ];
 
 const DEFAULT: &[&str] = &["image", "digest", "size", "imported", "used"];
+
+fn machines(ids: &[String], view: &View) -> String {
+    let short = ids.iter().map(|id| view.short(id, 8, "..."));
+    short.collect::<Vec<_>>().join(",")
+}
 
 fn digest(digest: &str, view: &View) -> String {
     match digest.split_once(':') {

@@ -69,6 +69,7 @@ fn host(machine: &Machine, seen: &Seen) -> Host {
         reserved: facts.reserved,
         devices: facts.devices,
         volumes: facts.volumes,
+        images: seen.images.clone(),
         alive: seen.alive,
         silent: seen.facts.is_none(),
         full: facts.disk.is_full(),

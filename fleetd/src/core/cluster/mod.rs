@@ -19,6 +19,7 @@ use crate::core::schedule::{self, Change, Options, Resources, Unplaced};
 use crate::pki::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use forecast::{Failure, Forecast, Outlook, Step, forecast};
 pub use read::Read;
@@ -46,6 +47,8 @@ pub struct Seen {
     pub obeys: u64,
     pub kept: u64,
     pub runs: BTreeSet<String>,
+    /// Names of images that it holds, in Docker's short form.
+    pub images: Arc<BTreeSet<String>>,
     /// Of the certificate that it shows.
     pub authority: Option<Fingerprint>,
 }

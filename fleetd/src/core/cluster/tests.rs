@@ -135,12 +135,14 @@ fn what_is_not_wanted_keeps_its_place_until_it_has_ended_there() {
     decided.apply(&stop.into()).unwrap();
     let runs = BTreeSet::from(["a.container".to_owned()]);
     // The host has not heard of it; it has heard and the unit still runs; nothing runs any more, but
-    // with an older set on its disk it would again; never again.
+    // with an older set on its disk it would again; it goes by what others have decided in a later
+    // generation, who may want the unit there; never again.
     let none = BTreeSet::new;
     for (obeys, kept, runs, expected) in [
         (0, 0, none(), vec![A]),
         (99, 99, runs, vec![A]),
         (99, 1, none(), vec![A]),
+        (GENERATION + 99, GENERATION + 99, none(), vec![A]),
         (99, 99, none(), vec![]),
     ] {
         observed.machines.insert(A, Seen { obeys, kept, runs, ..seen() });

@@ -88,6 +88,10 @@ pub enum Command {
     },
 }
 
+/// The newest form of commands that this fleetd can read. It grows with every kind that earlier ones do not
+/// know: 2 has secrets.
+pub const FORM: u32 = 2;
+
 impl From<unit::Command> for Command {
     fn from(command: unit::Command) -> Self {
         Self::Unit(command)
@@ -119,6 +123,16 @@ impl From<secret::Command> for Command {
 }
 
 impl Command {
+    /// The form that a fleetd has to know to read it whole.
+    pub fn form(&self) -> u32 {
+        match self {
+            Self::Secret(_) => 2,
+            Self::Unit(unit::Command::Submit { secrets, .. }) if !secrets.is_empty() => 2,
+            Self::All(commands) => commands.iter().map(Self::form).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// About as many bytes as it takes, on disk and on its way.
     pub fn size(&self) -> usize {
         match self {

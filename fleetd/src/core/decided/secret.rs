@@ -6,7 +6,7 @@
 use super::fleet::Secret as Hidden;
 use super::{Decided, Outcome, Refusal};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// So many bytes together: each host with a unit that names them gets them in one message.
@@ -92,11 +92,10 @@ impl Decided {
     }
 
     /// What the units of a set name, as far as it is there, with its value in base64.
-    pub fn secrets_of<'a>(&'a self, set: &'a super::AssignmentSet) -> Vec<(&'a str, &'a Hidden)> {
-        let names: BTreeSet<&String> =
-            set.units.values().flat_map(|assigned| &assigned.entry.secrets).collect();
-        let known = |name: &'a String| Some((name.as_str(), &self.secrets.get(name)?.value));
-        names.into_iter().filter_map(known).collect()
+    pub fn secrets_of(&self, set: &super::AssignmentSet) -> BTreeMap<String, Hidden> {
+        let names = set.units.values().flat_map(|assigned| &assigned.entry.secrets);
+        let known = |name: &String| Some((name.clone(), self.secrets.get(name)?.value.clone()));
+        names.filter_map(known).collect()
     }
 }
 

@@ -57,7 +57,7 @@ fn two_hosts() -> Decided {
 fn told(decided: &Decided, machine: MachineId) -> Vec<(String, String)> {
     let set = decided.set(machine);
     let secrets = decided.secrets_of(&set).into_iter();
-    secrets.map(|(name, value)| (name.to_owned(), value.0.clone())).collect()
+    secrets.map(|(name, value)| (name, value.0)).collect()
 }
 
 #[test]

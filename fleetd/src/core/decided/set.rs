@@ -15,9 +15,9 @@ pub struct AssignmentSet {
     pub index: u64,
     /// By name.
     pub units: BTreeMap<String, Assigned>,
-    /// What its units may read, by name, sealed to the host.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub secrets: BTreeMap<String, Sealed>,
+    /// What its units may read, sealed to the host; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Sealed>,
     /// What it has to know of its fleet; none in a fleet of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<View>,
@@ -47,6 +47,6 @@ impl Decided {
                 units.insert(unit.clone(), Assigned { entry, epoch });
             }
         }
-        AssignmentSet { machine, index, units, secrets: BTreeMap::new(), view: self.view() }
+        AssignmentSet { machine, index, units, secrets: None, view: self.view() }
     }
 }

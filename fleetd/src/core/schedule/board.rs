@@ -241,8 +241,9 @@ impl<'a> Board<'a> {
         let extras = Extras::new(self, shape);
         let fill = self.fill_points(shape, host as usize);
         let spread = extras.spread_points(self, shape, host);
-        let prefer = prefer_points(self, shape, host);
-        Score { total: fill + spread + prefer, fill, spread, prefer }
+        let prefer = points_of(self, &shape.prefer, host);
+        let image = points_of(self, &shape.image, host);
+        Score { total: fill + spread + prefer + image, fill, spread, prefer, image }
     }
 
     /// How well a host is filled, so that the sum over all hosts says it of the fleet. Squares: a
@@ -292,7 +293,9 @@ impl Extras {
     }
 
     fn points(&self, board: &Board<'_>, shape: &Shape, host: u32) -> i64 {
-        self.spread_points(board, shape, host) + prefer_points(board, shape, host)
+        let wishes = [&shape.prefer, &shape.image];
+        let wishes = wishes.map(|wishes| points_of(board, wishes, host));
+        self.spread_points(board, shape, host) + wishes.iter().sum::<i64>()
     }
 
     fn spread_points(&self, board: &Board<'_>, shape: &Shape, host: u32) -> i64 {
@@ -303,8 +306,9 @@ impl Extras {
     }
 }
 
-fn prefer_points(board: &Board<'_>, shape: &Shape, host: u32) -> i64 {
-    let wishes = shape.prefer.iter();
+/// For being in sets of hosts.
+fn points_of(board: &Board<'_>, wishes: &[(u32, i64)], host: u32) -> i64 {
+    let wishes = wishes.iter();
     wishes.filter(|(set, _)| board.shapes.sets[*set as usize].has(host)).map(|(_, p)| p).sum()
 }
 

@@ -4,6 +4,7 @@ pub use crate::core::unit::asks::{HostPort, Preference, Protocol, Resources, Spr
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Everything that a placing depends on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Host {
     pub devices: BTreeSet<String>,
     /// Named volumes that are on this host.
     pub volumes: BTreeSet<String>,
+    /// Names of images that it holds, in Docker's short form.
+    pub images: Arc<BTreeSet<String>>,
     pub alive: bool,
     /// Has not said yet what it is and has: its units stay whatever they need, and nothing new comes.
     pub silent: bool,
@@ -51,6 +54,7 @@ impl Default for Host {
             reserved: Resources::default(),
             devices: BTreeSet::new(),
             volumes: BTreeSet::new(),
+            images: Arc::default(),
             alive: true,
             silent: false,
             full: false,

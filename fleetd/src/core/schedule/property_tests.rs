@@ -4,6 +4,7 @@ use super::glob::matches;
 use super::*;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use std::sync::Arc;
 
 type Places = BTreeSet<(String, String)>;
 
@@ -54,13 +55,14 @@ fn host() -> impl Strategy<Value = Host> {
         6 => Just((true, true, false, false, false, false)),
         1 => any::<(bool, bool, bool, bool, bool, bool)>()
     ];
-    (metadata(), resources(12), resources(2), things(), things(), state).prop_map(
+    (metadata(), resources(12), resources(2), things(), things(), things(), state).prop_map(
         |(
             metadata,
             capacity,
             reserved,
             devices,
             volumes,
+            images,
             (alive, keeps, cordoned, draining, silent, full),
         )| {
             Host {
@@ -69,6 +71,7 @@ fn host() -> impl Strategy<Value = Host> {
                 reserved,
                 devices: devices.into_iter().collect(),
                 volumes: volumes.into_iter().collect(),
+                images: Arc::new(images.into_iter().collect()),
                 alive,
                 silent,
                 full,
@@ -114,9 +117,11 @@ fn unit() -> impl Strategy<Value = Unit> {
     let prefer = (metadata(), -50..50).prop_map(|(list, weight)| {
         list.into_iter().map(|(key, value)| Preference { key, value, weight }).collect()
     });
-    (hard, resources(5), things(), things(), spread, prefer, 0..3).prop_map(
-        |(hard, requests, volumes, devices, spread, prefer, priority)| Unit {
+    let image = prop_oneof![3 => Just(None), 1 => Just(Some("x".to_owned()))];
+    (hard, resources(5), things(), things(), spread, prefer, 0..3, image).prop_map(
+        |(hard, requests, volumes, devices, spread, prefer, priority, image)| Unit {
             stays: false,
+            image,
             machine_id: hard.0,
             machine_of: texts(&hard.1),
             machine_metadata: hard.2,

@@ -97,7 +97,7 @@ fn helps_all(board: &mut Board<'_>, unit: u32, (from, present): (u32, Score), to
         with - without
     };
     let fill = evenness(to) - evenness(from);
-    let wishes = |score: Score| score.spread + score.prefer;
+    let wishes = |score: Score| score.spread + score.prefer + score.image;
     let wished = wishes(board.score(board.shape(unit), to)) - wishes(present);
     // A unit's points are, for a small unit, the slope of the square.
     fill.saturating_add(2000 * wished) > 0

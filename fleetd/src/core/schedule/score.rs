@@ -12,11 +12,15 @@ pub struct Score {
     pub spread: i64,
     /// Ten times the weights of `Prefer=` that hold.
     pub prefer: i64,
+    /// For a host that holds the unit's image, where others cannot get it.
+    #[serde(default)]
+    pub image: i64,
 }
 
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { total, fill, spread, prefer } = self;
-        write!(f, "{total} points: fill {fill}, spread {spread}, prefer {prefer}")
+        let Self { total, fill, spread, prefer, image } = self;
+        write!(f, "{total} points: fill {fill}, spread {spread}, prefer {prefer}")?;
+        if *image == 0 { Ok(()) } else { write!(f, ", image {image}") }
     }
 }

@@ -12,6 +12,10 @@ pub(super) type Amounts = [i64; 3];
 /// Weight 100 of `Prefer=` is worth as much as an empty host against a full one.
 const POINTS_PER_WEIGHT: i64 = 10;
 
+/// A host that does not hold an image that names no registry can run it only when somebody brings it there:
+/// more than all wishes together.
+const POINTS_FOR_IMAGE: i64 = 100_000;
+
 /// What a host has on it that another unit may not be beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark<'a> {
@@ -45,6 +49,8 @@ pub(super) struct Shape {
     pub(super) spread: Vec<(u32, u32)>,
     /// Set of hosts and the points for being in it.
     pub(super) prefer: Vec<(u32, i64)>,
+    /// The same for the hosts that hold its image.
+    pub(super) image: Vec<(u32, i64)>,
 }
 
 impl Shape {
@@ -64,6 +70,7 @@ impl Shape {
         both.priority = both.priority.min(other.priority);
         both.spread.extend(&other.spread);
         both.prefer.extend(&other.prefer);
+        both.image.extend(&other.image);
         Some(both)
     }
 }
@@ -128,6 +135,7 @@ struct Making<'a> {
     sets: Vec<HostSet>,
     by_needs: BTreeMap<Needs<'a>, u32>,
     by_label: BTreeMap<(&'a str, &'a str), u32>,
+    by_image: BTreeMap<&'a str, u32>,
     marks: BTreeMap<Mark<'a>, u32>,
     counters: BTreeMap<(&'a str, &'a str, &'a Spread), u32>,
     places: Vec<(Vec<u32>, u32)>,
@@ -141,6 +149,7 @@ impl<'a> Making<'a> {
             sets: Vec::new(),
             by_needs: BTreeMap::new(),
             by_label: BTreeMap::new(),
+            by_image: BTreeMap::new(),
             marks: BTreeMap::new(),
             counters: BTreeMap::new(),
             places: Vec::new(),
@@ -158,12 +167,15 @@ impl<'a> Making<'a> {
                 (set, i64::from(wish.weight) * POINTS_PER_WEIGHT)
             })
             .collect();
+        let image =
+            unit.image.iter().map(|image| (self.holders(image), POINTS_FOR_IMAGE)).collect();
         Shape {
             asks: amounts(unit.requests),
             only: self.needs(unit).into_iter().collect(),
             priority: unit.priority,
             spread,
             prefer,
+            image,
             ..Shape::default()
         }
     }
@@ -194,6 +206,14 @@ impl<'a> Making<'a> {
         let (fleet, sets) = (self.fleet, &mut self.sets);
         *self.by_label.entry((key, value)).or_insert_with(|| {
             sets.push(hosts(fleet, |_, host| host.metadata.get(key).is_some_and(|v| v == value)));
+            sets.len() as u32 - 1
+        })
+    }
+
+    fn holders(&mut self, image: &'a str) -> u32 {
+        let (fleet, sets) = (self.fleet, &mut self.sets);
+        *self.by_image.entry(image).or_insert_with(|| {
+            sets.push(hosts(fleet, |_, host| host.images.contains(image)));
             sets.len() as u32 - 1
         })
     }

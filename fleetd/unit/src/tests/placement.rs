@@ -5,7 +5,7 @@ use super::*;
 use crate::asks::{HostPort, Protocol, Resources, Unit};
 
 fn asks(lines: &str) -> Unit {
-    let text = format!("[Container]\nImage=a\n{lines}\n");
+    let text = format!("[Container]\nImage=registry.example/a\n{lines}\n");
     match placement(&name("web.container"), &text, &BTreeMap::new()) {
         Ok(asks) => asks,
         Err(faults) => panic!("{lines}: {}", faults[0]),
@@ -31,6 +31,22 @@ fn a_unit_without_rules_and_limits_asks_for_its_ports_alone() {
     ];
     assert_eq!(got, Unit { ports, ..Unit::default() });
     assert_eq!(asks(""), Unit::default());
+}
+
+#[test]
+fn an_image_without_a_registry_is_only_where_somebody_has_put_it() {
+    for (image, expected) in [
+        ("hello", Some("hello:latest")),
+        ("hello:1.2", Some("hello:1.2")),
+        ("library/hello", Some("hello:latest")),
+        ("someone/hello:1", Some("someone/hello:1")),
+        ("ghcr.io/someone/hello", None),
+        ("localhost:5000/hello:1", None),
+        ("hello@sha256:00", None),
+        ("sha256:0011", None),
+    ] {
+        assert_eq!(asks(&format!("Image={image}")).image.as_deref(), expected, "{image}");
+    }
 }
 
 #[test]

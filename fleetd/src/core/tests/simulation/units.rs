@@ -11,7 +11,7 @@ const ALWAYS: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always
 
 /// Names, and two files for each.
 const UNITS: &[(&str, [&str; 2])] = &[
-    ("always.container", ["", "[X-Fleet]\nMachineMetadata=zone=a\n"]),
+    ("always.container", ["[Service]\nLoadCredential=db\n", "[X-Fleet]\nMachineMetadata=zone=a\n"]),
     ("port.container", ["[Container]\nPublishPort=80:80\n", "[Container]\nPublishPort=81:80\n"]),
     (
         "rival.container",
@@ -37,11 +37,17 @@ const UNITS: &[(&str, [&str; 2])] = &[
     ("follows.container", ["[X-Fleet]\nMachineOf=always.container\n", ""]),
     (
         "every.container",
-        ["[X-Fleet]\nGlobal=yes\n", "[X-Fleet]\nGlobal=yes\nMachineMetadata=zone=b\n"],
+        [
+            "[Service]\nLoadCredential=db\n[X-Fleet]\nGlobal=yes\n",
+            "[X-Fleet]\nGlobal=yes\nMachineMetadata=zone=b\n",
+        ],
     ),
     (
         "web@.container",
-        ["[X-Fleet]\nReplicas=2\n", "[X-Fleet]\nReplicas=3\nConflicts=web@*.container\n"],
+        [
+            "[Service]\nLoadCredential=key-%i\n[X-Fleet]\nReplicas=2\n",
+            "[X-Fleet]\nReplicas=3\nConflicts=web@*.container\n",
+        ],
     ),
     (
         "plain.container",
@@ -86,6 +92,9 @@ fn file(name: &'static str, rules: &str, number: u32) -> File {
     let hash = unit::hash(&text, &BTreeMap::new());
     File { name, text, hash, service: Arc::new(loaded.unit.service) }
 }
+
+/// Of the secrets that the files name, and of one that none does.
+pub(crate) const SECRETS: [&str; 4] = ["db", "key-1", "key-2", "unused"];
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     UNITS.iter().map(|(name, _)| *name)
