@@ -11,8 +11,10 @@ impl Links {
     /// since anybody may say it, and the one of the latest generation and term; one that is dead said it
     /// before. One that is no voter, as far as this host knows, may have come to be one.
     pub fn leader(&self, consensus: &Consensus) -> Option<MachineId> {
-        if let Some(leader) = consensus.leader().filter(|leader| self.may_live(*leader)) {
-            return Some(leader);
+        // One that was to become a voter, and another did, hears of no leader after that one.
+        let followed = consensus.leader().filter(|leader| self.may_live(*leader));
+        if followed.is_some() && consensus.has_voter(self.machine) {
+            return followed;
         }
         let said = self.gossip.records(None, Kind::Raft).into_iter();
         let said = said.filter_map(|record| Some((said::read::<Raft>(&record)?, record.key.host)));
@@ -22,7 +24,7 @@ impl Links {
         let rank = |(raft, host): &(Raft, MachineId)| {
             (view.voters.contains_key(host), raft.generation, raft.term)
         };
-        leading.max_by_key(rank).map(|(_, host)| host)
+        leading.max_by_key(rank).map(|(_, host)| host).or(followed)
     }
 
     /// Living hosts that say that they lead in a later generation. Anybody may say so; what they hand out

@@ -14,7 +14,10 @@ pub(super) fn missing(world: &World) -> Option<String> {
     let Some(decided) = world.check.newest() else { return Some("nothing is decided".to_owned()) };
     let leaders: BTreeSet<Option<MachineId>> = world.fleetds.iter().map(leader).collect();
     let leaders: Vec<_> = leaders.into_iter().collect();
-    let [Some(leader)] = leaders[..] else { return Some(format!("leaders are {leaders:?}")) };
+    let [Some(leader)] = leaders[..] else {
+        let known = world.fleetds.iter().zip(0..).map(known);
+        return Some(format!("leaders are {}", known.collect::<Vec<_>>().join("; ")));
+    };
     of_fleet(world, &decided, leader)
         .or_else(|| of_hosts(world, &decided))
         .or_else(|| of_units(world, &decided, leader))
@@ -27,6 +30,15 @@ fn leader(fleetd: &Fleetd) -> Option<MachineId> {
         Some(links) => links.leader(&api.consensus),
         None => None,
     }
+}
+
+/// The same with what its part of the group knows.
+fn known((fleetd, number): (&Fleetd, usize)) -> String {
+    let Some(api) = &fleetd.api else { return format!("h{number}: it does not run") };
+    let raft = api.consensus.raft().map(|raft| raft.metrics().borrow().clone());
+    let raft = raft
+        .map(|of| format!("{:?} in term {}, {}", of.state, of.current_term, of.membership_config));
+    format!("h{number}: {:?} ({})", leader(fleetd), raft.unwrap_or_default())
 }
 
 fn of_fleet(world: &World, decided: &Decided, leader: MachineId) -> Option<String> {
