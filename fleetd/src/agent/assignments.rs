@@ -134,6 +134,10 @@ impl Assignments {
         if *written < set.index || again && *written == set.index {
             let bytes = serde_json::to_vec(set).map_err(|e| e.to_string())?;
             write_whole(&self.path, &bytes)?;
+            // What it takes the place of may be told to be safe already.
+            if again {
+                sync(&self.path)?;
+            }
             *written = set.index;
         }
         Ok(())

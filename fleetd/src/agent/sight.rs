@@ -29,7 +29,7 @@ pub fn of_itself(
         let facts = Some(Facts { disk: *disk, ..facts.clone() });
         let (alive, lost, authority) = (true, false, None);
         // Where there is one host, it is the best.
-        let images = Arc::default();
+        let images = None;
         let seen = Seen { alive, lost, facts, obeys: index, kept, runs, images, authority };
         Arc::new(Observed { machines: [(id, seen)].into() })
     };

@@ -187,6 +187,7 @@ fn capacity(context: &Context, machine: &Machine) -> Capacity {
         hostname: context.host.hostname.clone(),
         version: machine.version.clone(),
         decides: FORM,
+        tells_images: true,
         lacks: machine.lacks.clone(),
     }
 }

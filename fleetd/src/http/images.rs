@@ -20,7 +20,8 @@ pub(super) async fn list(State(api): Shared) -> Result<Json<Vec<Image>>> {
     let observed = api.observed.borrow().clone();
     let with_units = |info: ImageInfo| {
         let used_by = used.get(&info.digest).cloned().unwrap_or_default();
-        let holds = |seen: &Seen| info.names.iter().any(|name| seen.images.contains(name));
+        let of = |seen: &Seen, name| seen.images.as_ref().is_some_and(|all| all.contains(name));
+        let holds = |seen: &Seen| info.names.iter().any(|name| of(seen, name));
         let held = observed.machines.iter().filter(|(id, seen)| **id == api.id || holds(seen));
         let machines = held.map(|(id, _)| id.to_string()).collect();
         Image { used_by, machines, ..image(info) }

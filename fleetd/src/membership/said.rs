@@ -18,6 +18,8 @@ pub struct Capacity {
     pub version: String,
     /// The newest form of decisions that it can read: [`crate::core::decided::FORM`].
     pub decides: u32,
+    /// It says which images it holds.
+    pub tells_images: bool,
     /// What units cannot ask of it, in words.
     pub lacks: Vec<String>,
 }

@@ -164,7 +164,7 @@ impl Sight {
     fn itself(&self, progress: &Progress) -> Seen {
         let Progress { index, kept, runs } = progress.clone();
         let (facts, authority) = (Some(self.own.clone()), self.links.authority());
-        let images = self.images.clone();
+        let images = Some(self.images.clone());
         Seen { alive: true, lost: false, facts, obeys: index, kept, runs, images, authority }
     }
 
@@ -190,16 +190,21 @@ impl Sight {
             }
             lost
         };
-        let facts =
-            self.links.said::<Capacity>(id, Kind::Capacity, "").map(|said| said.bounded().facts);
+        let said = self.links.said::<Capacity>(id, Kind::Capacity, "").map(Capacity::bounded);
+        let images = said.as_ref().is_some_and(|said| said.tells_images);
+        let images = images.then(|| Arc::new(self.images(id)));
+        let facts = said.map(|said| said.facts);
         let said = self.links.said::<said::Certificate>(id, Kind::Certificate, "");
         let authority = said.map(|said| said.authority).or(before.authority);
         let before = (before.obeys, before.kept, before.runs);
         let (obeys, kept, runs) = self.obeys(id).unwrap_or(before);
-        let images = self.links.gossip.records(Some(id), Kind::Image).into_iter();
-        let images = images.filter(|record| said::read::<said::Image>(record).is_some());
-        let images = Arc::new(images.map(|record| record.key.name).collect());
         Seen { alive, lost, facts, obeys, kept, runs, images, authority }
+    }
+
+    fn images(&self, id: MachineId) -> BTreeSet<String> {
+        let said = self.links.gossip.records(Some(id), Kind::Image).into_iter();
+        let said = said.filter(|record| said::read::<said::Image>(record).is_some());
+        said.map(|record| record.key.name).collect()
     }
 
     /// The set that it has taken over, the one on its disk, and what is there of units; none: not all

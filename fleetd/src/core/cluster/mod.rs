@@ -47,8 +47,8 @@ pub struct Seen {
     pub obeys: u64,
     pub kept: u64,
     pub runs: BTreeSet<String>,
-    /// Names of images that it holds, in Docker's short form.
-    pub images: Arc<BTreeSet<String>>,
+    /// Names of images that it holds, in Docker's short form; none: it does not say.
+    pub images: Option<Arc<BTreeSet<String>>>,
     /// Of the certificate that it shows.
     pub authority: Option<Fingerprint>,
 }

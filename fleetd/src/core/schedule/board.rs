@@ -241,8 +241,8 @@ impl<'a> Board<'a> {
         let extras = Extras::new(self, shape);
         let fill = self.fill_points(shape, host as usize);
         let spread = extras.spread_points(self, shape, host);
-        let prefer = points_of(self, &shape.prefer, host);
         let image = points_of(self, &shape.image, host);
+        let prefer = points_of(self, &shape.wishes, host) - image;
         Score { total: fill + spread + prefer + image, fill, spread, prefer, image }
     }
 
@@ -293,9 +293,7 @@ impl Extras {
     }
 
     fn points(&self, board: &Board<'_>, shape: &Shape, host: u32) -> i64 {
-        let wishes = [&shape.prefer, &shape.image];
-        let wishes = wishes.map(|wishes| points_of(board, wishes, host));
-        self.spread_points(board, shape, host) + wishes.iter().sum::<i64>()
+        self.spread_points(board, shape, host) + points_of(board, &shape.wishes, host)
     }
 
     fn spread_points(&self, board: &Board<'_>, shape: &Shape, host: u32) -> i64 {

@@ -31,8 +31,8 @@ pub struct Host {
     pub devices: BTreeSet<String>,
     /// Named volumes that are on this host.
     pub volumes: BTreeSet<String>,
-    /// Names of images that it holds, in Docker's short form.
-    pub images: Arc<BTreeSet<String>>,
+    /// Names of images that it holds, in Docker's short form; none: it may hold any.
+    pub images: Option<Arc<BTreeSet<String>>>,
     pub alive: bool,
     /// Has not said yet what it is and has: its units stay whatever they need, and nothing new comes.
     pub silent: bool,
@@ -54,7 +54,7 @@ impl Default for Host {
             reserved: Resources::default(),
             devices: BTreeSet::new(),
             volumes: BTreeSet::new(),
-            images: Arc::default(),
+            images: None,
             alive: true,
             silent: false,
             full: false,

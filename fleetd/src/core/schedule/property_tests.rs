@@ -71,7 +71,7 @@ fn host() -> impl Strategy<Value = Host> {
                 reserved,
                 devices: devices.into_iter().collect(),
                 volumes: volumes.into_iter().collect(),
-                images: Arc::new(images.into_iter().collect()),
+                images: Some(Arc::new(images.into_iter().collect())),
                 alive,
                 silent,
                 full,

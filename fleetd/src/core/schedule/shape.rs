@@ -47,9 +47,9 @@ pub(super) struct Shape {
     pub(super) priority: i32,
     /// Counter of its like, and the table of places that it counts by.
     pub(super) spread: Vec<(u32, u32)>,
-    /// Set of hosts and the points for being in it.
-    pub(super) prefer: Vec<(u32, i64)>,
-    /// The same for the hosts that hold its image.
+    /// Set of hosts and the points for being in it: by `Prefer=`, and for holding its image.
+    pub(super) wishes: Vec<(u32, i64)>,
+    /// Those of them that are for its image.
     pub(super) image: Vec<(u32, i64)>,
 }
 
@@ -69,7 +69,7 @@ impl Shape {
         both.shuns.sort_unstable();
         both.priority = both.priority.min(other.priority);
         both.spread.extend(&other.spread);
-        both.prefer.extend(&other.prefer);
+        both.wishes.extend(&other.wishes);
         both.image.extend(&other.image);
         Some(both)
     }
@@ -159,7 +159,7 @@ impl<'a> Making<'a> {
 
     fn shape(&mut self, name: &'a str, unit: &'a Unit) -> Shape {
         let spread = unit.spread.iter().map(|spread| self.counter(name, spread)).collect();
-        let prefer = unit
+        let mut wishes: Vec<(u32, i64)> = unit
             .prefer
             .iter()
             .map(|wish| {
@@ -167,14 +167,15 @@ impl<'a> Making<'a> {
                 (set, i64::from(wish.weight) * POINTS_PER_WEIGHT)
             })
             .collect();
-        let image =
-            unit.image.iter().map(|image| (self.holders(image), POINTS_FOR_IMAGE)).collect();
+        let image = unit.image.iter().map(|image| (self.holders(image), POINTS_FOR_IMAGE));
+        let image: Vec<(u32, i64)> = image.collect();
+        wishes.extend(&image);
         Shape {
             asks: amounts(unit.requests),
             only: self.needs(unit).into_iter().collect(),
             priority: unit.priority,
             spread,
-            prefer,
+            wishes,
             image,
             ..Shape::default()
         }
@@ -213,7 +214,8 @@ impl<'a> Making<'a> {
     fn holders(&mut self, image: &'a str) -> u32 {
         let (fleet, sets) = (self.fleet, &mut self.sets);
         *self.by_image.entry(image).or_insert_with(|| {
-            sets.push(hosts(fleet, |_, host| host.images.contains(image)));
+            let holds = |host: &Host| host.images.as_ref().is_none_or(|all| all.contains(image));
+            sets.push(hosts(fleet, |_, host| holds(host)));
             sets.len() as u32 - 1
         })
     }

@@ -441,14 +441,20 @@ fn a_rebalance_moves_few_and_only_for_a_gain() {
 
 #[test]
 fn a_unit_goes_where_its_image_is_if_it_is_had_from_nowhere() {
-    let holds = |image: &str| Host { images: Arc::new([image.to_owned()].into()), ..host() };
+    let says = |images: &[&str]| {
+        let images = images.iter().map(ToString::to_string).collect();
+        Host { images: Some(Arc::new(images)), ..host() }
+    };
+    let holds = |image: &str| says(&[image]);
     let of = |image: &str| Unit { image: Some(image.to_owned()), ..memory(1) };
     let full = Host { cordoned: true, ..holds("b:1") };
-    let hosts = [("h1", host()), ("h2", holds("a:1")), ("h3", full)];
+    let hosts = [("h1", says(&[])), ("h2", holds("a:1")), ("h3", full)];
     let units = [("x", of("a:1")), ("y", of("a:1")), ("z", of("b:1")), ("zz", of("c:1"))];
     // Somebody may bring it to the others yet, and it keeps nobody from anything else.
     assert_eq!(changes(&fleet(&hosts, &units, &[])), ["x->h2", "y->h2", "z->h1", "zz->h1"]);
     assert_eq!(changes(&fleet(&hosts, &units[..1], &[("x", "h1")])), [""; 0], "what runs stays");
+    let silent = [("h1", says(&[])), ("h2", host())];
+    assert_eq!(changes(&fleet(&silent, &units[..1], &[])), ["x->h2"], "one that does not say");
     let why = why(&fleet(&hosts, &units[..1], &[]), Options::default(), "x").unwrap();
     let shown: Vec<String> = why.hosts.iter().map(|host| host.score.to_string()).collect();
     assert!(shown[1].ends_with(", image 100000"), "{shown:?}");

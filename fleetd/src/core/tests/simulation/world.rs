@@ -562,8 +562,7 @@ impl World {
                 let (obeys, kept) = (at.set.index, at.kept.index);
                 let (facts, runs) = (Some(at.facts()), at.there());
                 let (alive, lost, authority) = (true, false, None);
-                let images = Arc::default();
-                Seen { alive, lost, facts, obeys, kept, runs, images, authority }
+                Seen { alive, lost, facts, obeys, kept, runs, images: None, authority }
             } else {
                 self.see(host, *id)
             };
@@ -590,8 +589,7 @@ impl World {
         let (obeys, kept) = report.map_or((0, 0), |report| (report.obeys, report.kept));
         let runs = report.map(|report| report.runs.clone()).unwrap_or_default();
         let facts = report.map(|report| report.facts.clone());
-        let images = Arc::default();
-        Seen { alive, lost, facts, obeys, kept, runs, images, authority: None }
+        Seen { alive, lost, facts, obeys, kept, runs, images: None, authority: None }
     }
 
     /// The leader decides what is left to decide.
