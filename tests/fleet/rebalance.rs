@@ -82,12 +82,11 @@ fn units_move_one_after_the_other_until_no_move_helps() {
 fn a_unit_that_fails_where_it_comes_to_is_the_last_one_that_moves() {
     require!(needs());
     let ground = Ground::fleet(3);
-    let root = flotilla_tests::Scratch::new();
-    std::fs::create_dir_all(root.path().join("bin")).unwrap();
-    let server = root.path().join("bin/hello-server");
-    std::fs::copy(flotilla_tests::programs::path("hello-server"), server).unwrap();
-    ground.ctl("h1", &["image", "import", root.path().to_str().unwrap(), "only-here"]);
-    let fails = PAIR.replace("Image=hello", "Image=only-here");
+    // What only one host has.
+    let data = flotilla_tests::Scratch::new();
+    std::fs::create_dir(data.path().join(ground.machine_of("h1"))).unwrap();
+    let volume = format!("Image=hello\nVolume={}/%m:/data", data.path().display());
+    let fails = PAIR.replace("Image=hello", &volume);
     lopsided(&ground, &[("a@.container", &fails), ("b@.container", PAIR)]);
     let output = ground.try_ctl("h1", &["rebalance", "--yes", "--json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -96,8 +95,28 @@ fn a_unit_that_fails_where_it_comes_to_is_the_last_one_that_moves() {
     assert_eq!(done[0]["result"], "failed");
     let unit = done[0]["unit"].as_str().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains(&format!("move {unit}: ")) && error.contains("only-here"), "{error}");
+    assert!(error.contains(&format!("move {unit}: ")) && error.contains("Volume="), "{error}");
     assert_eq!(["b@1.container", "b@2.container"].map(|unit| host(&ground, unit)), ["h1"; 2]);
+}
+
+#[test]
+fn a_unit_is_not_moved_to_where_its_image_is_not() {
+    require!(needs());
+    let ground = Ground::fleet(3);
+    let root = flotilla_tests::Scratch::new();
+    std::fs::create_dir_all(root.path().join("bin")).unwrap();
+    let server = root.path().join("bin/hello-server");
+    std::fs::copy(flotilla_tests::programs::path("hello-server"), server).unwrap();
+    std::fs::write(root.path().join("only-here"), "").unwrap();
+    ground.ctl("h1", &["image", "import", root.path().to_str().unwrap(), "only-here"]);
+    let bound = PAIR.replace("Image=hello", "Image=only-here");
+    lopsided(&ground, &[("a@.container", &bound), ("b@.container", PAIR)]);
+    let done = ground.ctl("h1", &["rebalance", "--yes", "--json"]);
+    let done: Value = serde_json::from_str(&done).unwrap();
+    let moved: Vec<&str> =
+        done.as_array().unwrap().iter().map(|one| one["unit"].as_str().unwrap()).collect();
+    assert!(!moved.is_empty() && moved.iter().all(|unit| unit.starts_with("b@")), "{moved:?}");
+    assert_eq!(["a@1.container", "a@2.container"].map(|unit| host(&ground, unit)), ["h1"; 2]);
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub async fn certificate(links: Arc<Links>) {
 }
 
 /// Names of so many images are told: the others of a host that holds more are had from their registries.
-const IMAGES: usize = 512;
+const IMAGES: usize = 256;
 /// Of a record.
 const LONGEST_NAME: usize = 255;
 

@@ -7,7 +7,7 @@ use crate::asks::{Preference, Spread, Unit};
 pub(super) const ID: &str = "00f16a7e8b1c4d5e9f00112233445566";
 
 fn text(lines: &str) -> String {
-    format!("[Container]\nImage=a\n[X-Fleet]\n{lines}\n")
+    format!("[Container]\nImage=registry.example/a\n[X-Fleet]\n{lines}\n")
 }
 
 fn asks_of(unit: &str, lines: &str) -> Unit {

@@ -189,7 +189,7 @@ proptest! {
     fn what_is_said_neither_in_rules_nor_in_limits_is_not_asked_for(
         text in "((Exec|Environment|Volume|User|WorkingDir)=[a-z/=:%H]{0,12}\n){0,5}"
     ) {
-        let text = format!("[Container]\nImage=a\n{text}");
+        let text = format!("[Container]\nImage=registry.example/a\n{text}");
         if let Ok(asks) = placement(&name("web.container"), &text, &BTreeMap::new()) {
             prop_assert_eq!(asks, Unit::default());
         }
