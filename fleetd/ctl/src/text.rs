@@ -56,6 +56,11 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// [`time`] of seconds since the epoch.
+pub(crate) fn seconds(time: u64) -> String {
+    self::time(time.saturating_mul(1_000_000))
+}
+
 /// `2025-11-20 19:22:06 UTC` of microseconds since the epoch.
 pub(crate) fn time(micros: u64) -> String {
     let time = i64::try_from(micros).ok().and_then(|m| jiff::Timestamp::from_microsecond(m).ok());

@@ -9,6 +9,7 @@ use crate::core::oci::mounts::{NOTIFY_DIR, RUN_FILES};
 use crate::core::oci::user::{self, User};
 use crate::core::run::{RunId, RunRecord};
 use crate::core::unit::container::{ContainerUnit, Network, ServiceType};
+use crate::core::unit::names_registry;
 use crate::core::{environment, run};
 use crate::image::{Image, PullOptions};
 use crate::sentence::Sentence;
@@ -135,13 +136,6 @@ async fn find(context: &Arc<Context>, name: &str) -> Result<Option<Image>, Strin
     let (images, name) = (context.images.clone(), name.to_owned());
     let found = tokio::task::spawn_blocking(move || images.find(&name)).await;
     found.map_err(|e| format!("find image: {}", cause(&e)))?.map_err(|e| e.to_string())
-}
-
-/// Docker's rule: the part before the first slash is a host if it has a dot, a port, or is localhost.
-fn names_registry(reference: &str) -> bool {
-    reference
-        .split_once('/')
-        .is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
 }
 
 async fn network(
@@ -355,21 +349,6 @@ pub fn prune_logs(context: &Context, unit: &str) {
     for (_, path) in runs.into_iter().take(surplus) {
         if let Err(error) = super::place::remove_tree(&path) {
             tracing::warn!("{error}");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names_registry;
-
-    #[test]
-    fn only_a_name_with_a_host_is_pulled() {
-        for name in ["ghcr.io/a/b", "localhost/x", "localhost:5000/x", "10.0.0.1:80/x:1"] {
-            assert!(names_registry(name), "{name}");
-        }
-        for name in ["hello", "library/nginx", "hello:1.2"] {
-            assert!(!names_registry(name), "{name}");
         }
     }
 }

@@ -41,7 +41,7 @@ pub use difference::difference;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::UnitName;
 pub use mapping::port_text;
-pub use placement::{leaders, placement, replicas, review, secrets, verify};
+pub use placement::{leaders, names_registry, placement, replicas, review, secrets, verify};
 pub use specifier::HostFacts;
 
 use assign::Value;

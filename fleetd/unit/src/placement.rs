@@ -105,12 +105,16 @@ fn asks(draft: Draft) -> Unit {
     }
 }
 
+/// Docker's rule: the part before the first slash is a host if it has a dot, a port, or is localhost.
+pub fn names_registry(image: &str) -> bool {
+    let is_host = |part: &str| part.contains(['.', ':']) || part == "localhost";
+    image.split_once('/').is_some_and(|(first, _)| is_host(first))
+}
+
 /// An image that names no registry is only where somebody has put it. None: it is had from a registry, or
 /// named by a digest.
 fn image_of_hosts(image: &str) -> Option<String> {
-    let is_registry = |part: &str| part.contains(['.', ':']) || part == "localhost";
-    let from_registry = image.split_once('/').is_some_and(|(first, _)| is_registry(first));
-    if from_registry || image.contains('@') || image.starts_with("sha256:") {
+    if names_registry(image) || image.contains('@') || image.starts_with("sha256:") {
         return None;
     }
     let name = image.strip_prefix("library/").unwrap_or(image);

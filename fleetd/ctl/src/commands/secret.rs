@@ -83,8 +83,8 @@ fn path(name: &str) -> String {
 
 const COLUMNS: &[Column<Secret>] = &[
     Column { name: "name", cell: |secret, _| secret.name.clone() },
-    Column { name: "created", cell: |secret, _| seconds(secret.created) },
-    Column { name: "changed", cell: |secret, _| seconds(secret.changed) },
+    Column { name: "created", cell: |secret, _| text::seconds(secret.created) },
+    Column { name: "changed", cell: |secret, _| text::seconds(secret.changed) },
     Column { name: "units", cell: |secret, view| units(secret, view.full) },
 ];
 
@@ -109,11 +109,6 @@ async fn list(context: &Context, flags: &TableFlags) -> Result<(), Failure> {
     }
     let view = View { full: flags.full, machines: &[] };
     print(&table::render(COLUMNS, DEFAULT, &secrets, flags, &view)?)
-}
-
-/// Of seconds since the epoch.
-fn seconds(time: u64) -> String {
-    text::time(time.saturating_mul(1_000_000))
 }
 
 async fn remove(context: &Context, names: &[String], force: bool) -> Result<(), Failure> {

@@ -31,7 +31,7 @@ async fn create(context: &Context, wanted: &CreateToken) -> Result<(), Failure> 
         Some(1) => "one host".to_owned(),
         Some(count) => format!("{count} hosts"),
     };
-    eprintln!("for {hosts}, until {}; there:", seconds(new.record.expires));
+    eprintln!("for {hosts}, until {}; there:", text::seconds(new.record.expires));
     // The token exists: that its fleet's address is not known is no failure.
     let address = context.fleet().await.ok().and_then(|fleet| fleet.address);
     let address = address.unwrap_or_else(|| "ADDRESS".to_owned());
@@ -42,8 +42,8 @@ async fn create(context: &Context, wanted: &CreateToken) -> Result<(), Failure> 
 
 const COLUMNS: &[Column<Token>] = &[
     Column { name: "id", cell: |token, _| token.id.clone() },
-    Column { name: "created", cell: |token, _| seconds(token.created) },
-    Column { name: "expires", cell: |token, _| seconds(token.expires) },
+    Column { name: "created", cell: |token, _| text::seconds(token.created) },
+    Column { name: "expires", cell: |token, _| text::seconds(token.expires) },
     Column { name: "uses", cell: |token, _| uses(token) },
     Column { name: "state", cell: |token, _| state(token, text::now() / 1_000_000).to_owned() },
 ];
@@ -57,11 +57,6 @@ async fn list(context: &Context, flags: &TableFlags) -> Result<(), Failure> {
     }
     let view = View { full: flags.full, machines: &[] };
     print(&table::render(COLUMNS, DEFAULT, &tokens, flags, &view)?)
-}
-
-/// Of seconds since the epoch.
-fn seconds(time: u64) -> String {
-    text::time(time.saturating_mul(1_000_000))
 }
 
 fn uses(token: &Token) -> String {

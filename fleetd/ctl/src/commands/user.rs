@@ -53,7 +53,7 @@ async fn add(
     if context.json {
         return print_json(&user);
     }
-    let (until, out) = (seconds(user.expires), out.display().to_string());
+    let (until, out) = (text::seconds(user.expires), out.display().to_string());
     let line = format!("{name} may {} until {until}, with {out}", does(role));
     print(&format!("{}\n", text::plain(&line)))?;
     eprintln!(
@@ -74,8 +74,8 @@ fn does(role: UserRole) -> &'static str {
 const COLUMNS: &[Column<User>] = &[
     Column { name: "name", cell: |user, _| user.name.clone() },
     Column { name: "role", cell: |user, _| word(user.role).to_owned() },
-    Column { name: "created", cell: |user, _| seconds(user.created) },
-    Column { name: "expires", cell: |user, _| seconds(user.expires) },
+    Column { name: "created", cell: |user, _| text::seconds(user.created) },
+    Column { name: "expires", cell: |user, _| text::seconds(user.expires) },
     Column { name: "state", cell: |user, _| state(user, text::now() / 1_000_000).to_owned() },
 ];
 
@@ -88,11 +88,6 @@ async fn list(context: &Context, flags: &TableFlags) -> Result<(), Failure> {
     }
     let view = View { full: flags.full, machines: &[] };
     print(&table::render(COLUMNS, DEFAULT, &users, flags, &view)?)
-}
-
-/// Of seconds since the epoch.
-fn seconds(time: u64) -> String {
-    text::time(time.saturating_mul(1_000_000))
 }
 
 fn state(user: &User, now: u64) -> &'static str {
@@ -128,6 +123,6 @@ async fn renew(context: &Context) -> Result<(), Failure> {
     if context.json {
         return print_json(&user);
     }
-    let line = format!("{} is renewed until {}", path.display(), seconds(user.expires));
+    let line = format!("{} is renewed until {}", path.display(), text::seconds(user.expires));
     print(&format!("{}\n", text::plain(&line)))
 }

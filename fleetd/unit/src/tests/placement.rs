@@ -41,6 +41,8 @@ fn an_image_without_a_registry_is_only_where_somebody_has_put_it() {
         ("library/hello", Some("hello:latest")),
         ("someone/hello:1", Some("someone/hello:1")),
         ("ghcr.io/someone/hello", None),
+        ("localhost/hello", None),
+        ("10.0.0.1:80/hello:1", None),
         ("localhost:5000/hello:1", None),
         ("hello@sha256:00", None),
         ("sha256:0011", None),
