@@ -2,7 +2,9 @@
 
 use crate::host::{HELLO, Host, needs, on_host};
 use fleetd_api::{Active, DesiredState, ProblemKind, Submit};
+use flotilla_tests::Scratch;
 use flotilla_tests::require;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 fn submit(text: &str) -> Submit {
@@ -189,6 +191,31 @@ fn a_second_fleetd_on_the_same_directories_is_refused() {
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(words.contains("another fleetd"), "{words}");
     assert!(host.client().units().is_empty());
+}
+
+/// Its key may lie where the disk does not show it; where it is not, that is said.
+#[test]
+fn a_database_whose_key_is_gone_is_left_as_it_is() {
+    require!(needs());
+    let mut host = Host::new();
+    host.client().launch("hello.container", &on_host("")).unwrap();
+    host.client().wait_active("hello.container");
+    host.kill_fleetd();
+    let (key, scratch) = (host.state_dir().join("store.key"), Scratch::new());
+    let elsewhere = scratch.path().join("store.key");
+    let text = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &key).unwrap();
+    let output = host.fleetd_output();
+    assert!(!output.status.success());
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("store.key") && words.contains("no container stopped"), "{words}");
+    assert!(!elsewhere.exists());
+    assert!(host.fetch(8080).is_ok(), "the container was stopped");
+    std::fs::write(&elsewhere, &text).unwrap();
+    std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o400)).unwrap();
+    host.start_fleetd();
+    assert_eq!(host.client().unit("hello.container").state.active, Active::Active);
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub fn read_private(path: &Path) -> Result<String, Error> {
     let mode = file.metadata().map_err(fail)?.mode();
     if mode & 0o077 != 0 {
         let cause = format!(
-            "others than its owner may use it (mode {:o}); make a new key, or chmod 600 if you are \
-             sure that nobody has read it",
+            "others than its owner may use it (mode {:o}); chmod 600 it if you are sure that nobody \
+             has read it",
             mode & 0o777
         );
         return Err(fail(io::Error::other(cause)));

@@ -139,8 +139,9 @@ impl StorageBackend for Backend {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::file::create;
     use crate::store::tests::{Dir, fill, small_disk};
-    use crate::store::{TEXTS, create, offline};
+    use crate::store::{TEXTS, offline};
     use std::os::unix::fs::MetadataExt;
 
     #[test]

@@ -3,18 +3,21 @@
 //! `fleetd.redb` holds the unit files with what is wanted of them, the index of the latest change,
 //! the machine's id, the number of this fleetd's start, and the log of [`crate::consensus`]. It is
 //! written by one thread ([`writer`]): commits block. For when its disk is full there is a [`reserve`].
+//! Since there are keys and secrets in it, it is encrypted on its disk ([`sealed`]).
 
 mod backend;
 mod error;
 pub mod facts;
+mod file;
+mod key;
 pub mod log;
 pub mod reserve;
+mod sealed;
 #[cfg(test)]
 pub(crate) mod simulated;
 pub mod space;
 pub mod writer;
 
-use backend::Backend;
 pub use error::Error;
 use error::is_no_space;
 
@@ -35,9 +38,6 @@ const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
 
 const FORMAT: u64 = 1;
-/// redb's default is 1 GiB.
-const CACHE: usize = 8 << 20;
-
 /// An open database.
 pub struct Store {
     pub database: Database,
@@ -60,15 +60,16 @@ impl Store {
         let fail = |cause: String| Error::Open { path: path.to_owned(), cause };
         match std::fs::metadata(path) {
             Ok(data) if data.len() == 0 => return Err(fail("the file is empty".to_owned())),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => create(path)?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => file::create(path)?,
             Err(e) => return Err(fail(e.to_string())),
             Ok(_) => {}
         }
-        // It has keys in it.
+        // It is nobody else's, also where it is read with its key.
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(path, private).map_err(|e| fail(e.to_string()))?;
+        let key = file::key(path)?;
         unharmed(path, || {
-            let database = open_file(path)?;
+            let database = file::open(path, key)?;
             let opened = begin(&database, new_machine_id)?;
             let decided = facts::read(&database)?;
             Ok((Self { database, decided }, opened))
@@ -77,8 +78,9 @@ impl Store {
 
     /// The same for a fleetd that has had it open, and no longer has.
     pub fn reopen(path: &Path) -> Result<Self, Error> {
+        let key = file::key(path)?;
         unharmed(path, || {
-            let database = open_file(path)?;
+            let database = file::open(path, key)?;
             let decided = facts::read(&database)?;
             Ok(Self { database, decided })
         })
@@ -110,7 +112,8 @@ pub fn offline<T>(
     path: &Path,
     work: impl FnOnce(&Database) -> Result<T, redb::Error>,
 ) -> Result<T, Error> {
-    unharmed(path, || work(&open_file(path)?))
+    let key = file::key(path)?;
+    unharmed(path, || work(&file::open(path, key)?))
 }
 
 /// A damaged file can make redb panic as well as fail.
@@ -147,37 +150,6 @@ fn begin(database: &Database, new_machine_id: &str) -> Result<Opened, redb::Erro
     };
     transaction.commit()?;
     Ok(opened)
-}
-
-fn builder() -> redb::Builder {
-    let mut builder = redb::Builder::new();
-    builder.set_cache_size(CACHE);
-    builder
-}
-
-fn open_file(path: &Path) -> Result<Database, redb::Error> {
-    #[cfg(test)]
-    if let Some(disk) = simulated::open(path) {
-        return Ok(builder().create_with_backend(disk?)?);
-    }
-    Ok(builder().create_with_backend(Backend::open(path)?)?)
-}
-
-/// A database that appears whole or not at all: what an interrupted first start leaves is never
-/// taken for one.
-fn create(path: &Path) -> Result<(), Error> {
-    let fail = |cause: String| Error::Create { path: path.to_owned(), cause };
-    let new = path.with_extension("redb.new");
-    match std::fs::remove_file(&new) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e.to_string())),
-        _ => {}
-    }
-    let made = builder().create(&new).map_err(redb::Error::from);
-    drop(made.map_err(|e| match is_no_space(&e) {
-        true => Error::Write { path: path.to_owned(), cause: Arc::new(e) },
-        false => fail(e.to_string()),
-    })?);
-    std::fs::rename(&new, path).map_err(|e| fail(e.to_string()))
 }
 
 #[cfg(test)]

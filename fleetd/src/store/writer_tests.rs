@@ -6,6 +6,8 @@
 use super::*;
 use crate::core::decided::{Command, Decided, machine, unit};
 use crate::core::machine_id::MachineId;
+use crate::store::key::Key;
+use crate::store::sealed::Sealed;
 use crate::store::simulated::Disk;
 use crate::store::{facts, log};
 use fleetd_api::DesiredState;
@@ -28,7 +30,8 @@ impl Group {
     /// Opens what is on the disk, and goes on from there as a fleetd does: facts first, then what the
     /// log has beyond them.
     fn open(disk: Disk, known: Vec<Command>, acknowledged: usize) -> Result<Self, String> {
-        let database = redb::Builder::new().create_with_backend(disk.clone());
+        let sealed = Sealed::over(disk.clone(), Key::of("store.key".into(), [7; 64]));
+        let database = redb::Builder::new().create_with_backend(sealed);
         let database = database.map_err(|e| e.to_string())?;
         crate::store::begin(&database, "m").map_err(|e| e.to_string())?;
         let mut decided = facts::read(&database).map_err(|e| e.to_string())?;
