@@ -36,9 +36,11 @@ fn uninstall() {
     systemctl(&["stop", "flotilla.slice"]);
     let unmounted = Command::new("umount").arg("/var/lib/flotilla").status().unwrap();
     assert!(unmounted.success());
-    for directory in ["/var/lib/flotilla", "/run/flotilla", "/run/hello-image"] {
+    let drop_in = "/run/systemd/system/fleetd.service.d";
+    for directory in ["/var/lib/flotilla", "/run/flotilla", "/run/hello-image", drop_in] {
         fs::remove_dir_all(directory).unwrap();
     }
+    fs::remove_file("/run/store.key.cred").unwrap();
 }
 
 fn fleetctl(arguments: &[&str]) -> String {
@@ -51,6 +53,29 @@ fn fleetctl(arguments: &[&str]) -> String {
         panic!("fleetctl {arguments:?}: {error}\n{}", journal.unwrap_or_default());
     }
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The key of fleetd's database as a credential that systemd has encrypted, and no longer beside it.
+fn move_the_key_away() {
+    let (key, credential) = (Path::new("/var/lib/flotilla/store.key"), "/run/store.key.cred");
+    // As systemd has it where it does not take the machine for a container.
+    let shared = Command::new("mount").args(["--make-rshared", "/"]).status().unwrap();
+    assert!(shared.success());
+    let mut encrypt = Command::new("systemd-creds");
+    let done = encrypt
+        .args(["encrypt", "--with-key=host", "--name=store.key"])
+        .arg(key)
+        .arg(credential)
+        .output();
+    let done = done.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    fs::remove_file(key).unwrap();
+    std::os::unix::fs::symlink("/run/credentials/fleetd.service/store.key", key).unwrap();
+    let drop_in = Path::new("/run/systemd/system/fleetd.service.d");
+    fs::create_dir_all(drop_in).unwrap();
+    let text = format!("[Service]\nLoadCredentialEncrypted=store.key:{credential}\n");
+    fs::write(drop_in.join("key.conf"), text).unwrap();
+    systemctl(&["daemon-reload"]);
 }
 
 /// The container's first process, as the host sees it.
@@ -93,6 +118,10 @@ fn a_restart_of_the_daemons_leaves_containers_running() {
     systemctl(&["restart", "fleetd.service", "netd.service"]);
     assert_eq!(pid(), before);
     assert!(answer().contains("hello from hello"));
+
+    move_the_key_away();
+    systemctl(&["restart", "fleetd.service"]);
+    assert_eq!(pid(), before);
 
     systemctl(&["stop", "fleetd.service", "netd.service"]);
     assert!(lives(before), "stopping the daemons stopped the container");

@@ -9,7 +9,11 @@ use std::process::Command;
 
 fn systemctl(arguments: &[&str]) -> String {
     let output = Command::new("systemctl").args(arguments).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "systemctl {arguments:?}: {error}");
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        let journal = Command::new("journalctl").args(["-b", "-n", "20", "--no-pager"]).output();
+        let journal = journal.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+        panic!("systemctl {arguments:?}: {error}\n{}", journal.unwrap_or_default());
+    }
     String::from_utf8(output.stdout).unwrap()
 }
