@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::host::{Host, needs, on_host};
 use data_encoding::BASE64;
 use fleetd_api::{Active, Secret, SetSecret};
-use flotilla_tests::{need, require};
+use flotilla_tests::{Scratch, need, require};
 use std::path::Path;
 
 const UNIT: &str = "look@1.container";
@@ -123,6 +123,24 @@ fn a_start_without_its_secret_fails_with_what_to_do_and_goes_well_when_it_is_don
     let removal = client.ask("DELETE", "/v1/secrets/db?force=true", b"").unwrap();
     assert_eq!(removal.status, 200);
     assert_eq!(look(&client, credential), "two");
+}
+
+/// Nobody writes to it: a start that reads it would never come to its end.
+#[test]
+fn a_pipe_in_the_place_of_a_file_fails_the_start() {
+    require!(needs());
+    let (host, scratch) = (Host::new(), Scratch::new());
+    let pipe = scratch.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (key, value) in [
+        ("[Service]\nLoadCredential", format!("db:{}", pipe.display())),
+        ("[Container]\nEnvironmentFile", pipe.display().to_string()),
+    ] {
+        host.client().launch(UNIT, &on_host(&format!("{key}={value}\n"))).unwrap();
+        let told = host.client().wait_failed(UNIT).state.message.unwrap();
+        assert!(told.contains(&format!("={value}: it is a pipe")), "{told}");
+        host.client().destroy(UNIT).unwrap();
+    }
 }
 
 #[test]

@@ -3,14 +3,13 @@
 //! They are as they were at the start: a secret that changes is seen by the next run.
 
 use super::context::Context;
-use super::prepare::{Tree, read_bounded};
+use super::prepare::{Tree, open, read_bounded};
 use crate::core::oci::user::User;
 use crate::core::unit::container::{ContainerUnit, Source, credentials_directory};
 use crate::core::unit::credential::SECRETS;
 use crate::sentence::{Sentence, cause};
 use crate::sys::{memory, mount};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::os::fd::OwnedFd;
 
 /// One file of a directory in memory.
@@ -62,7 +61,7 @@ fn load(
     match source {
         Source::Text(text) => Ok(Some(text.clone().into_bytes())),
         Source::File(path) => {
-            let read = File::open(path).map_err(|e| Sentence(&e).to_string());
+            let read = open(path).map_err(|e| Sentence(&e).to_string());
             let read = read.and_then(read_bounded);
             read.map(Some).map_err(|e| format!("LoadCredential={id}:{}: {e}", path.display()))
         }

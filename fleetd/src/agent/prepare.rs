@@ -17,9 +17,10 @@ use crate::sentence::cause;
 use crate::sys::{file, mount};
 use netd_api::{Attached, DnsName, EndpointId, EndpointSpec, NetworkName, PortMapping, Protocol};
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -244,6 +245,16 @@ fn read_in_root(root: &OwnedFd, path: &str) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A file that a unit names. Nobody may ever write to a pipe, and a start would wait for it.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.file_type().is_fifo() {
+        true => Err(io::Error::new(ErrorKind::InvalidInput, "it is a pipe, and not a file")),
+        false => Ok(file),
+    }
+}
+
 pub(super) fn read_bounded(file: File) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
@@ -259,7 +270,7 @@ fn environment_files(unit: &ContainerUnit) -> Result<Vec<(String, String)>, Stri
     let mut variables = Vec::new();
     for wanted in &unit.environment_files {
         let fail = |cause: String| format!("EnvironmentFile={}: {cause}", wanted.path.display());
-        let text = match File::open(&wanted.path) {
+        let text = match open(&wanted.path) {
             Err(e) if e.kind() == ErrorKind::NotFound && wanted.optional => continue,
             Err(e) => return Err(fail(Sentence(&e).to_string())),
             Ok(file) => read_bounded(file).map_err(fail)?,
