@@ -8,7 +8,7 @@ use crate::core::oci::user::User;
 use crate::core::unit::container::{ContainerUnit, Source, credentials_directory};
 use crate::core::unit::credential::SECRETS;
 use crate::sentence::{Sentence, cause};
-use crate::sys::{memory, mount};
+use crate::sys::memory;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
@@ -93,7 +93,6 @@ fn tree(
             memory::write(&tree, name, bytes, *access)?;
         }
         memory::give(&tree, access)?;
-        mount::make_read_only(&tree)?;
         Ok(tree)
     };
     let tree = make().map_err(|e| format!("make {destination}: {}", cause(&e)))?;
