@@ -1,7 +1,6 @@
 //! Commands and flags. Every flag is also an environment variable: `--no-block` is
 //! `FLEETCTL_NO_BLOCK`.
 
-use crate::commands::EventId;
 use crate::join_token;
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
@@ -10,14 +9,20 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 use std::path::PathBuf;
 
 mod fleet;
+mod image;
 mod secret;
+mod shown;
+mod units;
 mod user;
 
 pub(crate) use fleet::{
     Backup, Drain, Fleet, FleetCommand, Init, Join, Machines, Rebalance, Recover, RemoveMachine,
     Restore, RotateKeys, SetMetadata, Setting, Token,
 };
+pub(crate) use image::Image;
 pub(crate) use secret::Secret;
+pub(crate) use shown::{Events, Lines, Logs, Output, Status, TableFlags};
+pub(crate) use units::{Blocking, Change, Exec, Plan, Scale, Submit, Units, Verb, Verify, Wait};
 pub(crate) use user::User;
 
 #[derive(Debug, Parser)]
@@ -219,243 +224,6 @@ Examples:
     /// Print the completion script for a shell
     #[command(after_help = "Example: fleetctl completion bash > /etc/bash_completion.d/fleetctl")]
     Completion { shell: clap_complete::Shell },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Units {
-    /// Names of units or globs
-    #[arg(required = true, value_name = "UNIT")]
-    pub units: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Scale {
-    /// A template: web@.container, or web@
-    #[arg(value_name = "TEMPLATE")]
-    pub template: String,
-    #[arg(value_name = "N")]
-    pub replicas: u32,
-    #[command(flatten)]
-    pub blocking: Blocking,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Submit {
-    /// Unit files, or names of units whose files are here
-    #[arg(required = true, value_name = "FILE")]
-    pub units: Vec<String>,
-    /// Take the place of a different file of that name
-    #[arg(long)]
-    pub replace: bool,
-    #[command(flatten)]
-    pub guard: Guard,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Verify {
-    /// Unit files, or directories with some
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<String>,
-    /// What has no effect is wrong, too
-    #[arg(long)]
-    pub strict: bool,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Guard {
-    /// All of it or nothing, and only if no unit, place or host was decided anew since `plan`
-    #[arg(long, value_name = "INDEX")]
-    pub if_index: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Plan {
-    /// Unit files, names of units, or globs of submitted ones
-    #[arg(required = true, value_name = "UNIT")]
-    pub units: Vec<String>,
-    /// What is to be done with them; a file here is taken
-    #[arg(long, value_enum, default_value = "start")]
-    pub verb: Verb,
-    /// Exit with 2 if something would change
-    #[arg(long)]
-    pub exit_code: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Verb {
-    Submit,
-    Load,
-    Start,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Change {
-    /// Unit files, names of units, or globs of submitted ones
-    #[arg(required = true, value_name = "UNIT")]
-    pub units: Vec<String>,
-    /// Take the place of a different file of that name
-    #[arg(long)]
-    pub replace: bool,
-    #[command(flatten)]
-    pub guard: Guard,
-    #[command(flatten)]
-    pub blocking: Blocking,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Wait {
-    /// Names of units or globs
-    #[arg(required = true, value_name = "UNIT")]
-    pub units: Vec<String>,
-    #[command(flatten)]
-    pub blocking: Blocking,
-}
-
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Blocking {
-    /// Do not wait for the effect
-    #[arg(long)]
-    pub no_block: bool,
-    /// Give up waiting after so many half seconds; 0: never
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub block_attempts: u32,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Status {
-    /// Names of units or globs; none: all
-    #[arg(value_name = "UNIT")]
-    pub units: Vec<String>,
-    /// Lines of output to show
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
-    pub lines: u32,
-    /// Whole ids and hashes
-    #[arg(short = 'l', long)]
-    pub full: bool,
-}
-
-#[derive(Debug, Default, Args)]
-pub(crate) struct TableFlags {
-    /// Whole ids and hashes
-    #[arg(short = 'l', long)]
-    pub full: bool,
-    /// No line of headings
-    #[arg(long)]
-    pub no_legend: bool,
-    /// Columns to show, separated by commas
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
-    pub fields: Option<Vec<String>>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    /// Names of units or globs
-    #[arg(required = true, value_name = "UNIT")]
-    pub units: Vec<String>,
-    /// Go on with what comes
-    #[arg(short, long)]
-    pub follow: bool,
-    /// How many of the last lines; `all` for all that is kept
-    #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = parse_lines)]
-    pub lines: Lines,
-    /// What a line looks like
-    #[arg(short, long, value_enum, default_value = "short")]
-    pub output: Output,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Lines {
-    All,
-    Last(u32),
-}
-
-fn parse_lines(text: &str) -> Result<Lines, String> {
-    if text == "all" {
-        return Ok(Lines::All);
-    }
-    text.parse().map(Lines::Last).map_err(|_| "it takes a number or `all`".to_owned())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Output {
-    /// Time and text
-    Short,
-    /// Text only
-    Cat,
-    /// A JSON object
-    Json,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Events {
-    /// Names of units, or globs of submitted ones; none: all
-    #[arg(value_name = "UNIT")]
-    pub units: Vec<String>,
-    /// Go on with what comes
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Begin after this event: INDEX@ORIGIN, both as --json has them [default: what is kept, or with
-    /// --follow from now on]
-    #[arg(long, value_name = "ID")]
-    pub since: Option<EventId>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Exec {
-    /// Pass standard input on
-    #[arg(short, long)]
-    pub interactive: bool,
-    /// Give the program a terminal
-    #[arg(short, long)]
-    pub tty: bool,
-    /// USER[:GROUP] to run as, in place of the unit's
-    #[arg(short, long, value_name = "USER")]
-    pub user: Option<String>,
-    /// Directory to start in, in place of the unit's
-    #[arg(short, long, value_name = "DIR")]
-    pub workdir: Option<String>,
-    /// NAME=VALUE to add to the environment; repeatable
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    pub env: Vec<String>,
-    #[arg(value_name = "UNIT")]
-    pub unit: String,
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    #[arg(value_name = "COMMAND")]
-    pub command: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Image {
-    /// Take an image from a directory or an archive
-    #[command(after_help = "\
-Examples:
-  fleetctl image import ./rootfs web      a directory becomes the one layer of web
-  fleetctl image import web.tar web       so does a tar of one
-  fleetctl image import ./layout          an OCI layout, or its tar, or `docker save`'s")]
-    Import {
-        /// Directory with a root file system or an OCI layout; or a tar of one, or docker-archive
-        path: PathBuf,
-        /// Name of the image [default: what the archive says, else the directory's name]
-        name: Option<String>,
-    },
-    /// Fetch an image from its registry
-    Pull {
-        reference: String,
-        /// Plain HTTP, to a registry on this host only
-        #[arg(long)]
-        insecure: bool,
-        /// User at the registry; the password is read from standard input
-        #[arg(long)]
-        username: Option<String>,
-    },
-    /// Images that are here
-    #[command(visible_alias = "ls")]
-    List(TableFlags),
-    /// Forget images
-    Rm {
-        #[arg(required = true, value_name = "IMAGE")]
-        images: Vec<String>,
-    },
 }
 
 /// The command line of this process. Ends it, with code 2, if it is wrong.

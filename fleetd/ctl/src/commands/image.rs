@@ -6,7 +6,7 @@ use crate::cli::{Image as Command, TableFlags};
 use crate::client::{self, Body};
 use crate::failure::Failure;
 use crate::table::{self, Column, View};
-use crate::{progress, text};
+use crate::{progress, terminal, text};
 use fleetd_api::{Image, Pull};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
@@ -28,14 +28,9 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<u8, Fail
                 reference: reference.clone(),
                 insecure: *insecure,
                 username: username.clone(),
-                password: username.as_ref().map(|_| password()).transpose()?,
+                password: None,
             };
-            let bar = progress::bytes(format!("pull {reference}"), context.json);
-            let image = context.client.slow("/v1/images/pull", client::json(&pull)?).await;
-            if let Some(bar) = bar {
-                bar.finish_and_clear();
-            }
-            here(context, &image?)?;
+            terminal::unless_interrupted(self::pull(context, pull)).await?;
         }
         Command::List(flags) => list(context, flags).await?,
         Command::Rm { images } => {
@@ -54,15 +49,25 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<u8, Fail
     Ok(0)
 }
 
-/// From standard input, so that it is in no list of processes and no history.
-fn password() -> Result<String, Failure> {
-    let input = io::stdin().lock();
-    if input.is_terminal() {
-        return Err(Failure::new("read the password: standard input is a terminal")
-            .hint("pipe it in: fleetctl image pull --username me REF < password-file"));
+async fn pull(context: &Context, mut pull: Pull) -> Result<(), Failure> {
+    if pull.username.is_some() {
+        pull.password = Some(password().await?);
+    }
+    let bar = progress::bytes(format!("pull {}", pull.reference), context.json);
+    let image = context.client.slow("/v1/images/pull", client::json(&pull)?).await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    here(context, &image?)
+}
+
+/// Typed or from standard input, so that it is in no list of processes and no history.
+async fn password() -> Result<String, Failure> {
+    if io::stdin().is_terminal() {
+        return terminal::hidden("password").await;
     }
     let mut line = String::new();
-    let mut input = input.take(64 * 1024);
+    let mut input = io::stdin().lock().take(64 * 1024);
     input.read_line(&mut line).map_err(|error| Failure::io("read the password", &error))?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }

@@ -5,19 +5,21 @@ use crate::cli::{Secret as Command, TableFlags};
 use crate::client;
 use crate::failure::Failure;
 use crate::table::{self, Column, View};
-use crate::terminal::Quiet;
+use crate::terminal;
 use crate::text;
 use data_encoding::BASE64;
 use fleetd_api::secret::check_name;
 use fleetd_api::{MAX_SECRET, Secret, SetSecret};
 use serde_json::Value;
 use std::fs::File;
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 pub(super) async fn run(context: &Context, command: &Command) -> Result<u8, Failure> {
     match command {
-        Command::Set { name, file } => set(context, name, file.as_deref()).await?,
+        Command::Set { name, file } => {
+            terminal::unless_interrupted(set(context, name, file.as_deref())).await?;
+        }
         Command::List(flags) => list(context, flags).await?,
         Command::Remove { names, force } => remove(context, names, *force).await?,
     }
@@ -31,7 +33,7 @@ async fn set(context: &Context, name: &str, file: Option<&Path>) -> Result<(), F
             let fail = |error: &io::Error| Failure::io(format!("read {}", path.display()), error);
             bounded(File::open(path).map_err(|e| fail(&e))?).map_err(|e| fail(&e))?
         }
-        None => standard_input(name)?,
+        None => standard_input(name).await?,
     };
     if value.is_empty() {
         return Err(Failure::new(format!("set secret {name}: its value is empty")));
@@ -53,21 +55,12 @@ async fn set(context: &Context, name: &str, file: Option<&Path>) -> Result<(), F
     Ok(())
 }
 
-/// Typed by somebody: one line, which is not shown. Else all of it, byte by byte.
-fn standard_input(name: &str) -> Result<Vec<u8>, Failure> {
-    let fail = |error: &io::Error| Failure::io("read standard input", error);
-    let mut input = io::stdin().lock();
-    if !input.is_terminal() {
-        return bounded(input).map_err(|e| fail(&e));
+/// Typed by somebody: one line. Else all of it, byte by byte.
+async fn standard_input(name: &str) -> Result<Vec<u8>, Failure> {
+    if io::stdin().is_terminal() {
+        return terminal::hidden(&format!("value of {name}")).await.map(String::into_bytes);
     }
-    eprint!("value of {name}: ");
-    let quiet = Quiet::enter()?;
-    let mut line = String::new();
-    let read = input.read_line(&mut line);
-    drop(quiet);
-    eprintln!();
-    read.map_err(|e| fail(&e))?;
-    Ok(line.trim_end_matches(['\r', '\n']).as_bytes().to_vec())
+    bounded(io::stdin().lock()).map_err(|e| Failure::io("read standard input", &e))
 }
 
 /// No more than shows that it is too much.

@@ -1,10 +1,9 @@
 //! exec over the upgraded connection.
 
-use crate::server::{Reply, Server, state, unit};
+use crate::server::{Reply, Server, state, terminal, unit};
 use fleetd_api::frame::{self, Channel, Control, HEADER};
 use serde_json::json;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
@@ -116,14 +115,7 @@ fn a_terminal_is_raw_while_the_program_has_it_and_tells_its_size() {
         }
         control(&mut stream, &Control::Exit { code: 0 });
     });
-    let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
-    rustix::pty::grantpt(&master).unwrap();
-    rustix::pty::unlockpt(&master).unwrap();
-    let path = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    // A test that leads its session must not get the terminal as its own.
-    let own = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
-    let terminal =
-        std::fs::File::options().read(true).write(true).custom_flags(own).open(path).unwrap();
+    let (master, terminal) = terminal();
     let size = |rows| Winsize { ws_row: rows, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&master, size(24)).unwrap();
     let echoes = || tcgetattr(&terminal).unwrap().local_modes.contains(LocalModes::ECHO);

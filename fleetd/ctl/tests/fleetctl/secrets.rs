@@ -1,7 +1,11 @@
 //! secret set, list, remove.
 
-use crate::server::{Reply, Server};
+use crate::server::{Reply, Server, terminal};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
 
 /// 2025-11-20 19:22:06 UTC
 const CREATED: u64 = 1_763_666_526;
@@ -40,6 +44,52 @@ fn a_value_comes_from_standard_input_or_a_file_byte_by_byte_and_is_never_printed
     let bodies: Vec<Value> = server.changes().into_iter().map(|(_, body)| body).collect();
     let body = |value: &str| json!({"value": value});
     assert_eq!(bodies, [body("aHVudGVyMgo="), body("/wAK"), body("eQ==")]);
+}
+
+/// `secret set db` at a terminal, up to its question.
+fn asked(server: &Server, terminal: &File) -> Child {
+    let mut command = server.command(&["secret", "set", "db"]);
+    command.stdin(Stdio::from(terminal.try_clone().unwrap()));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut question = [0; "value of db: ".len()];
+    child.stderr.as_mut().unwrap().read_exact(&mut question).unwrap();
+    assert_eq!(&question, b"value of db: ");
+    child
+}
+
+fn echoes(terminal: &File) -> bool {
+    tcgetattr(terminal).unwrap().local_modes.contains(LocalModes::ECHO)
+}
+
+#[test]
+fn a_value_that_is_typed_is_a_line_and_is_not_shown() {
+    let server = server();
+    let (mut master, terminal) = terminal();
+    assert!(echoes(&terminal));
+    let child = asked(&server, &terminal);
+    assert!(!echoes(&terminal));
+    master.write_all(b"hunter2\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(echoes(&terminal), "the terminal was not given back");
+    assert_eq!(server.changes()[0].1, json!({"value": "aHVudGVyMg=="}));
+    // All that came to the terminal: nothing was there before this.
+    (&terminal).write_all(b"end").unwrap();
+    let mut shown = [0; 3];
+    master.read_exact(&mut shown).unwrap();
+    assert_eq!(&shown, b"end");
+}
+
+#[test]
+fn who_breaks_off_has_set_nothing_and_has_the_terminal_back() {
+    let server = server();
+    let (_master, terminal) = terminal();
+    let child = asked(&server, &terminal);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(echoes(&terminal), "the terminal was not given back");
+    assert!(server.changes().is_empty());
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -104,6 +106,18 @@ impl Server {
     pub(crate) fn bodies(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
+}
+
+/// A terminal: the end of who sits there, and fleetctl's.
+pub(crate) fn terminal() -> (File, File) {
+    let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
+    rustix::pty::grantpt(&master).unwrap();
+    rustix::pty::unlockpt(&master).unwrap();
+    let path = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    // A test that leads its session must not get the terminal as its own.
+    let own = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+    let terminal = File::options().read(true).write(true).custom_flags(own).open(path).unwrap();
+    (master.into(), terminal)
 }
 
 /// What a run of fleetctl left.
