@@ -11,7 +11,7 @@ use redb::{Database, StorageBackend};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// redb's default is 1 GiB.
 const CACHE: usize = 8 << 20;
@@ -100,8 +100,8 @@ fn appear(
         let _ = std::fs::remove_file(&new);
     }
     written?;
-    let directory = path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    Ok(File::open(directory)?.sync_all()?)
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?)
 }
 
 fn remove(path: &Path) -> io::Result<()> {
