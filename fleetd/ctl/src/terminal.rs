@@ -75,6 +75,9 @@ pub(crate) async fn hidden(prompt: &str) -> Result<String, Failure> {
 }
 
 /// Who breaks off gets the terminal back as it was: what `work` has made of it ends with it.
+///
+/// Only where a terminal is made quiet: a read that blocks would keep the signal from being seen, and half of
+/// what was piped in would count when its writer has died of the same Ctrl-C.
 pub(crate) async fn unless_interrupted<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {

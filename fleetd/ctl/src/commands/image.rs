@@ -30,7 +30,11 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<u8, Fail
                 username: username.clone(),
                 password: None,
             };
-            terminal::unless_interrupted(self::pull(context, pull)).await?;
+            let pull = self::pull(context, pull);
+            match username.is_some() && io::stdin().is_terminal() {
+                true => terminal::unless_interrupted(pull).await?,
+                false => pull.await?,
+            }
         }
         Command::List(flags) => list(context, flags).await?,
         Command::Rm { images } => {

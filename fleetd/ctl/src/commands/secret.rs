@@ -18,7 +18,12 @@ use std::path::Path;
 pub(super) async fn run(context: &Context, command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Set { name, file } => {
-            terminal::unless_interrupted(set(context, name, file.as_deref())).await?;
+            let file = file.as_deref().filter(|file| file.as_os_str() != "-");
+            let set = set(context, name, file);
+            match file.is_none() && io::stdin().is_terminal() {
+                true => terminal::unless_interrupted(set).await?,
+                false => set.await?,
+            }
         }
         Command::List(flags) => list(context, flags).await?,
         Command::Remove { names, force } => remove(context, names, *force).await?,
@@ -28,7 +33,7 @@ pub(super) async fn run(context: &Context, command: &Command) -> Result<u8, Fail
 
 async fn set(context: &Context, name: &str, file: Option<&Path>) -> Result<(), Failure> {
     check_name(name).map_err(|rule| Failure::new(format!("set secret {name:?}: {rule}")))?;
-    let value = match file.filter(|file| file.as_os_str() != "-") {
+    let value = match file {
         Some(path) => {
             let fail = |error: &io::Error| Failure::io(format!("read {}", path.display()), error);
             bounded(File::open(path).map_err(|e| fail(&e))?).map_err(|e| fail(&e))?

@@ -5,6 +5,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
 /// 2025-11-20 19:22:06 UTC
@@ -89,6 +90,23 @@ fn who_breaks_off_has_set_nothing_and_has_the_terminal_back() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert!(echoes(&terminal), "the terminal was not given back");
+    assert!(server.changes().is_empty());
+}
+
+/// Ctrl-C ends who writes to the pipe, too: what has come of the value by then is not the value.
+#[test]
+fn half_a_value_is_not_set_when_somebody_breaks_off() {
+    let server = server();
+    let mut command = server.command(&["secret", "set", "db"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut writer = child.stdin.take().unwrap();
+    // More than a pipe holds: when it is written, it is being read.
+    writer.write_all(&[b'x'; 200 << 10]).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    drop(writer);
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
     assert!(server.changes().is_empty());
 }
 
