@@ -16,6 +16,9 @@ use serde::de::DeserializeOwned;
 use std::error::Error;
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Which question a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     Ok(serde_json::from_slice(bytes)?)
 }
 
+/// How long a message whose time is up goes on for the sake of the next one. openraft gives an append
+/// no longer than a heartbeat's interval. Ended with that, a handshake or a write that takes longer
+/// would begin anew with each message and never come to its end: a busy host would follow nobody.
+const LATE: Duration = Duration::from_secs(2);
+/// So many to one member at once: one that is late, and one that may find a better connection.
+const AT_ONCE: usize = 2;
+
 pub struct Network<W> {
     pub own: MachineId,
     pub wire: W,
@@ -74,19 +84,32 @@ pub struct Peer<W> {
     id: MachineId,
     at: Voter,
     wire: W,
+    under_way: Arc<Semaphore>,
 }
 
 impl<W: Wire> RaftNetworkFactory<Group> for Network<W> {
     type Network = Peer<W>;
 
     async fn new_client(&mut self, id: MachineId, at: &Voter) -> Peer<W> {
-        Peer { own: self.own, id, at: at.clone(), wire: self.wire.clone() }
+        let under_way = Arc::new(Semaphore::new(AT_ONCE));
+        Peer { own: self.own, id, at: at.clone(), wire: self.wire.clone(), under_way }
     }
 }
 
 type Failed<E> = RPCError<MachineId, Voter, RaftError<MachineId, E>>;
 
 impl<W: Wire> Peer<W> {
+    /// Goes on when nobody waits for the answer any more.
+    async fn carry(&self, rpc: Rpc, message: Vec<u8>, within: Duration) -> io::Result<Vec<u8>> {
+        let permit = Arc::clone(&self.under_way).acquire_owned().await;
+        let (wire, id, at) = (self.wire.clone(), self.id, self.at.clone());
+        let call = tokio::spawn(async move {
+            let _permit = permit;
+            tokio::time::timeout(within, wire.call(id, &at, rpc, message)).await
+        });
+        call.await.map_err(io::Error::other)?.map_err(io::Error::from)?
+    }
+
     async fn call<Q, A, E>(
         &self,
         (rpc, action): (Rpc, RPCTypes),
@@ -100,8 +123,8 @@ impl<W: Wire> Peer<W> {
     {
         let unreachable = |e: io::Error| RPCError::Unreachable(Unreachable::new(&e));
         let message = json(question).map_err(unreachable)?;
-        let call = self.wire.call(self.id, &self.at, rpc, message);
         let timeout = option.hard_ttl();
+        let call = self.carry(rpc, message, timeout.max(LATE));
         let answer = tokio::time::timeout(timeout, call).await.map_err(|_| {
             RPCError::Timeout(Timeout { action, id: self.own, target: self.id, timeout })
         })?;
