@@ -2,14 +2,14 @@
 //! the example image.
 
 use crate::client::{Client, fetch};
-use flotilla_tests::{Scratch, need, programs};
+use flotilla_tests::{Scratch, look_until, need, programs};
 use nix::sched::{CloneFlags, unshare};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) const BRIDGE: &str = "fl0";
 
@@ -186,11 +186,7 @@ impl Host {
 
     /// Waits until something holds that no event tells of.
     pub(crate) fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let start = Instant::now();
-        while !holds(self) {
-            assert!(start.elapsed() < Duration::from_secs(60), "{what}: not so after a minute");
-            std::thread::yield_now();
-        }
+        flotilla_tests::eventually(what, || holds(self));
     }
 
     /// Names in a directory of the host.
@@ -236,15 +232,8 @@ impl Host {
 
     /// Nothing of any run is left, as soon as fleetd has cleared it.
     pub(crate) fn assert_clear(&self) {
-        let start = Instant::now();
-        loop {
-            let traces = self.traces();
-            if traces.is_empty() {
-                return;
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "left behind: {traces:#?}");
-            std::thread::yield_now();
-        }
+        let traces = look_until(|| self.traces(), Vec::is_empty);
+        assert!(traces.is_ok(), "left behind: {traces:#?}");
     }
 }
 

@@ -2,12 +2,11 @@
 //! daemons believe it.
 
 use crate::host::{BRIDGE, Host};
-use flotilla_tests::need;
+use flotilla_tests::{look_until, need};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 /// As [`Host`] starts netd.
 pub(crate) const POOL: usize = 2;
@@ -74,18 +73,10 @@ pub(crate) fn mounts() -> BTreeSet<String> {
 /// Waits until the directories are as they were: what a daemon takes away in the background has
 /// gone.
 pub(crate) fn assert_files(host: &Host, before: &BTreeSet<String>) {
-    let start = Instant::now();
-    loop {
-        let now = files(host);
-        if now == *before {
-            return;
-        }
-        if start.elapsed() > Duration::from_secs(60) {
-            let left: Vec<&String> = now.difference(before).collect();
-            let gone: Vec<&String> = before.difference(&now).collect();
-            panic!("after a minute: left {left:#?}, gone {gone:#?}");
-        }
-        std::thread::yield_now();
+    if let Err(now) = look_until(|| files(host), |now| now == before) {
+        let left: Vec<&String> = now.difference(before).collect();
+        let gone: Vec<&String> = before.difference(&now).collect();
+        panic!("left {left:#?}, gone {gone:#?}");
     }
 }
 

@@ -150,11 +150,7 @@ impl World {
     /// Waits until something holds, since the kernel and netd do some things in the background; each
     /// look is a request to netd or a dump, which takes its time.
     pub(crate) fn eventually(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let start = std::time::Instant::now();
-        while !holds(self) {
-            assert!(start.elapsed() < Duration::from_secs(60), "{what}: not so after a minute");
-            std::thread::yield_now();
-        }
+        flotilla_tests::eventually(what, || holds(self));
     }
 
     /// Names of the links on the bridge.

@@ -21,11 +21,13 @@ mod random;
 mod scratch;
 mod signals;
 pub mod sys;
+mod wait;
 
 pub use demo::{demo, demo_of_three};
 pub use random::Random;
 pub use scratch::Scratch;
 pub use signals::ignored_signals;
+pub use wait::{eventually, look_until};
 
 /// Goes on with the value of an `Ok`, or leaves the test as skipped with the reason of an `Err`.
 #[macro_export]
