@@ -72,6 +72,12 @@ impl Ground {
                     && machines.iter().all(|machine| machine["status"] == "alive")
             });
         }
+        // Who leads places no unit on a host of which it has not heard that it has the image.
+        for number in 1..=hosts {
+            eventually("every host knows who has the image", || {
+                ground.holders_of_hello(&format!("h{number}")) == usize::from(hosts)
+            });
+        }
         let voters = if hosts < 3 { 1 } else { 3 };
         eventually("the voters are chosen", || {
             let machines = ground.machines("h1");
@@ -269,6 +275,14 @@ impl Ground {
     pub fn start_hello(&self, host: &str) {
         self.import_hello(host);
         said(&["start"], &self.start(host, "hello.container", HELLO));
+    }
+
+    /// How many hosts have the image `hello`, as a host hears.
+    fn holders_of_hello(&self, host: &str) -> usize {
+        let output = self.try_ctl(host, &["--json", "image", "list"]);
+        let images: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let hello = images.iter().find(|image| image["names"].to_string().contains("hello"));
+        hello.and_then(|image| image["machines"].as_array()).map_or(0, Vec::len)
     }
 
     /// The image `hello`, with nothing but its server.
