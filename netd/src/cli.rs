@@ -1,11 +1,12 @@
 //! The command line.
 
+use crate::core::network::{fits, misfit};
 use clap::{Parser, Subcommand};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use netd_api::NetworkName;
 use std::path::PathBuf;
 
-/// The network of a host's containers: bridge, addresses, published ports, names.
+/// The network of a host's containers: links, addresses, published ports, names.
 #[derive(Debug, Parser)]
 #[command(name = "netd", version)]
 pub struct Arguments {
@@ -19,16 +20,16 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", default_value = netd_api::DEFAULT_NETWORK)]
     #[arg(value_parser = |s: &str| NetworkName::new(s))]
     pub network: NetworkName,
-    /// Name of the bridge.
+    /// Name of the link that has the host's own addresses on the networks.
     #[arg(long, value_name = "NAME", default_value = "flotilla0", value_parser = link_name)]
-    pub bridge: String,
-    /// Name of the nftables tables.
+    pub device: String,
+    /// Name of the nftables table.
     #[arg(long, value_name = "NAME", default_value = "flotilla", value_parser = table_name)]
     pub table: String,
-    /// The containers' subnet, /8 to /29 [default: 10.89.0.0/16, or another one that no route of
-    /// the host overlaps].
-    #[arg(long, value_name = "NET", value_parser = subnet)]
-    pub subnet: Option<Ipv4Net>,
+    /// The containers' subnet, /8 to /29, or /48 to /124 of IPv6; twice for both [default:
+    /// 10.89.0.0/16, or another one that no route of the host overlaps].
+    #[arg(long = "subnet", value_name = "NET", value_parser = subnet)]
+    pub subnets: Vec<IpNet>,
     /// The domain in which containers find each other's short names.
     #[arg(long, value_name = "DOMAIN", default_value = "flotilla.internal", value_parser = domain)]
     pub search: String,
@@ -46,8 +47,8 @@ pub struct Arguments {
 pub enum Command {
     /// Shows what netd has and what stands in its way.
     Status,
-    /// Ends netd and removes every trace of it: links, tables, bridge, journal; and sets ip_forward
-    /// back to what it was.
+    /// Ends netd and removes every trace of it: links, table, journal; and sets the kernel's
+    /// parameters back to what they were.
     Down,
 }
 
@@ -56,13 +57,8 @@ pub fn parse() -> Arguments {
     Arguments::parse()
 }
 
-/// A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), with less in it.
 fn link_name(name: &str) -> Result<String, String> {
-    let fits = (1..=15).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        && name != "."
-        && name != "..";
-    if fits { Ok(name.to_owned()) } else { Err("it takes 1 to 15 of a-z A-Z 0-9 - _ .".to_owned()) }
+    netd_api::LinkName::new(name).map(String::from).map_err(|e| e.to_string())
 }
 
 fn table_name(name: &str) -> Result<String, String> {
@@ -71,15 +67,9 @@ fn table_name(name: &str) -> Result<String, String> {
     if fits { Ok(name.to_owned()) } else { Err("it takes 1 to 64 of a-z A-Z 0-9 - _".to_owned()) }
 }
 
-fn subnet(text: &str) -> Result<Ipv4Net, String> {
-    let net: Ipv4Net = text.parse().map_err(|_| "it takes a form like 10.89.0.0/16".to_owned())?;
-    if net.network() != net.addr() {
-        return Err(format!("its first address is {}: write {}", net.network(), net.trunc()));
-    }
-    if !(8..=29).contains(&net.prefix_len()) {
-        return Err("its prefix length is 8 to 29".to_owned());
-    }
-    Ok(net)
+fn subnet(text: &str) -> Result<IpNet, String> {
+    let net: IpNet = text.parse().map_err(|_| "it takes a form like 10.89.0.0/16".to_owned())?;
+    if fits(&net) { Ok(net) } else { Err(format!("it {}", misfit(&net))) }
 }
 
 fn domain(text: &str) -> Result<String, String> {
@@ -99,11 +89,11 @@ mod tests {
     #[test]
     fn bad_values_are_refused() {
         for bad in [
-            ["--bridge", "a/b"],
-            ["--bridge", "sixteen-letters-"],
+            ["--device", "a/b"],
+            ["--device", "sixteen-letters-"],
             ["--subnet", "10.0.0.1/16"],
             ["--subnet", "10.0.0.0/30"],
-            ["--subnet", "fd00::/64"],
+            ["--subnet", "fd00::/32"],
             ["--table", "a b"],
             ["--search", "A.b"],
             ["--pool", "-1"],

@@ -5,22 +5,29 @@ use netd_api::Finding;
 use std::fmt::Display;
 
 /// Looks now.
-pub fn look() -> Vec<Finding> {
+pub fn look(ipv6: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     match nft::dropping_forward_chains() {
         Ok(chains) => findings.extend(chains.iter().map(foreign_chain)),
         Err(e) => findings.push(unknown(&e)),
     }
     findings.extend(legacy_iptables());
-    match sysctl::read("ipv4/ip_forward") {
-        Ok(value) if value == "1" => {}
-        Ok(_) => findings.push(Finding {
-            message: "ip_forward is off: containers reach nothing beyond this host".to_owned(),
-            hint: Some("somebody turned it off after netd started; restart netd".to_owned()),
-        }),
-        Err(e) => findings.push(unknown(&e)),
+    findings.extend(forwarding("ipv4/ip_forward"));
+    if ipv6 {
+        findings.extend(forwarding("ipv6/conf/all/forwarding"));
     }
     findings
+}
+
+fn forwarding(parameter: &str) -> Option<Finding> {
+    match sysctl::read(parameter) {
+        Ok(value) if value == "1" => None,
+        Ok(_) => Some(Finding {
+            message: format!("{parameter} is off: containers reach nobody"),
+            hint: Some("somebody turned it off after netd started; restart netd".to_owned()),
+        }),
+        Err(e) => Some(unknown(&e)),
+    }
 }
 
 fn unknown(e: &impl Display) -> Finding {
@@ -31,10 +38,10 @@ fn foreign_chain(chain: &nft::ForeignChain) -> Finding {
     let nft::ForeignChain { family, table, chain } = chain;
     // Docker and ufw leave a place for the operator's own rules.
     let place = if *family == "ip" && table == "filter" && chain == "FORWARD" {
-        "for Docker: iptables -I DOCKER-USER -i BRIDGE -j ACCEPT, and the same with -o; for ufw: \
-         ufw route allow in on BRIDGE, and out on BRIDGE"
+        "for Docker: iptables -I DOCKER-USER -s SUBNET -j ACCEPT, and the same with -d; for ufw: \
+         ufw route allow from SUBNET, and to SUBNET"
     } else {
-        "add a rule that accepts what goes in and out by netd's bridge"
+        "add rules that accept what comes from and goes to the containers' subnets"
     };
     Finding {
         message: format!(

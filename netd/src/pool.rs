@@ -1,12 +1,13 @@
-//! Ready network namespaces: `eth0` inside, its other end on the bridge, without an address.
+//! Ready network namespaces: `eth0` inside, its other end on the host, without an address.
 //!
 //! A thread makes them in the background, since a new namespace costs more than all the rest of an
 //! attachment. A namespace is never used twice. It is held by a descriptor alone, so it dies with
 //! whoever holds it, and netd's death leaves nothing of the pool behind.
 
-use crate::link::{self, Refused};
+use crate::link::{self, Pair, Refused};
 use crate::netlink::{Connection, Family};
 use crate::{sys, sysctl};
+use netd_api::{LinkName, Mac};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -22,17 +23,21 @@ pub struct Ready {
     pub namespace: OwnedFd,
     /// A route socket inside. It holds the namespace too: drop it when the container has it.
     pub inside: Connection,
+    /// The container's hardware address.
+    pub mac: Mac,
     /// The host's side of the pair.
-    pub link: String,
+    pub link: LinkName,
     pub index: u32,
 }
 
-/// What the pool makes its namespaces for.
-#[derive(Debug, Clone, Copy)]
+/// What namespaces are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
-    /// Index of the bridge.
-    pub bridge: u32,
+    /// The group of the network whose containers they are most probably for.
+    pub group: u32,
     pub mtu: u32,
+    /// Whether there is any IPv6 inside.
+    pub ipv6: bool,
 }
 
 struct Shared {
@@ -60,9 +65,8 @@ impl Pool {
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }))
     }
 
-    /// Starts the thread that fills it, in the caller's network namespace.
-    pub fn start(&self) -> io::Result<()> {
-        let maker = Maker::new()?;
+    /// Starts the thread that fills it, with a maker of its own.
+    pub fn start(&self, maker: Maker) -> io::Result<()> {
         let shared = Arc::clone(&self.0);
         let thread = std::thread::Builder::new().name("pool".to_owned());
         thread.spawn(move || fill(&shared, maker)).map(drop)
@@ -105,21 +109,18 @@ impl Pool {
         self.0.changed.notify_all();
     }
 
-    /// Indices of the links of those that are ready.
-    pub fn links(&self) -> Vec<u32> {
-        self.lock().ready.iter().map(|r| r.index).collect()
+    /// Indices of the links of those that are ready, with the group that they are in.
+    pub fn links(&self) -> Vec<(u32, u32)> {
+        let state = self.lock();
+        state.ready.iter().map(|ready| (ready.index, state.target.group)).collect()
+    }
+
+    pub fn target(&self) -> Target {
+        self.lock().target
     }
 
     pub fn count(&self) -> usize {
         self.lock().ready.len()
-    }
-
-    /// Throws away what is ready and fills up for another target.
-    pub fn retarget(&self, target: Target) {
-        let mut state = self.lock();
-        state.target = target;
-        state.ready.clear();
-        self.0.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -141,8 +142,7 @@ fn fill(shared: &Shared, mut maker: Maker) {
         let made = maker.make(target);
         let mut state = lock();
         match made {
-            Ok(ready) if state.target.bridge == target.bridge => state.ready.push_back(ready),
-            Ok(_) => {}
+            Ok(ready) => state.ready.push_back(ready),
             Err(failure) if state.waiting > 0 => state.failure = Some(failure),
             Err(failure) => {
                 crate::say::say(format_args!("fill the pool: {failure}"));
@@ -156,54 +156,101 @@ fn fill(shared: &Shared, mut maker: Maker) {
 }
 
 /// Makes namespaces; it lives in one thread, which it moves in and out of them.
-struct Maker {
+pub struct Maker {
     host: OwnedFd,
     route: Connection,
-    random: RandomState,
-    count: u64,
+    names: Names,
 }
 
 impl Maker {
-    fn new() -> io::Result<Self> {
+    /// In the caller's network namespace.
+    pub fn new() -> io::Result<Self> {
         Ok(Self {
             host: sys::netns::current()?,
             route: Connection::open(Family::Route)?,
-            random: RandomState::new(),
-            count: 0,
+            names: Names::default(),
         })
     }
 
-    fn make(&mut self, target: Target) -> Result<Ready, Refused> {
-        self.count += 1;
-        let link = format!("fl{:011x}", self.random.hash_one(self.count) & 0xfff_ffff_ffff);
-        let made = self.make_inside(&link, target);
-        // Whatever happened, the thread must not stay in there: it would keep the namespace alive.
-        sys::netns::enter(&self.host).map_err(|e| Refused::new("enter network namespace", e))?;
-        let (namespace, inside) = made?;
-        let index = link::join_bridge(&mut self.route, target.bridge, &link)?;
-        Ok(Ready { namespace, inside, link, index })
+    /// The netlink port by which notifications of its changes are known.
+    pub fn port(&self) -> u32 {
+        self.route.port()
     }
 
-    fn make_inside(&self, link: &str, target: Target) -> Result<(OwnedFd, Connection), Refused> {
+    pub fn make(&mut self, target: Target) -> Result<Ready, Refused> {
+        let (link, mac) = self.names.next();
+        let made = self.make_inside(&link, mac, target);
+        // Whatever happened, the thread must not stay in there: it would keep the namespace alive.
+        sys::netns::enter(&self.host).map_err(|e| Refused::new("enter network namespace", e))?;
+        let (namespace, mut inside) = made?;
+        let index = link::open_host_end(&mut self.route, link.as_str(), target.group)?;
+        link::await_carrier(&mut inside, 0)?;
+        Ok(Ready { namespace, inside, mac, link, index })
+    }
+
+    fn make_inside(
+        &self,
+        link: &LinkName,
+        mac: Mac,
+        target: Target,
+    ) -> Result<(OwnedFd, Connection), Refused> {
         let step = |what: &'static str| move |e| Refused::new(what, e);
         sys::netns::unshare().map_err(step("create network namespace"))?;
         let namespace = sys::netns::current().map_err(step("open network namespace"))?;
         let mut inside = Connection::open(Family::Route).map_err(step("open netlink"))?;
-        without_ipv6().map_err(step("turn off IPv6"))?;
-        link::make_pair(&mut inside, self.host.as_fd(), link, target.mtu)?;
+        quiet_ipv6(target.ipv6).map_err(step("set up IPv6"))?;
+        let pair = Pair { interface: "eth0", number: 0, mac, link: link.as_str(), mtu: target.mtu };
+        link::make_pair(&mut inside, self.host.as_fd(), pair)?;
         Ok((namespace, inside))
+    }
+
+    /// Makes one more link in a namespace that is being attached.
+    pub fn make_more(
+        &mut self,
+        inside: &mut Connection,
+        number: usize,
+        interface: &LinkName,
+        target: Target,
+    ) -> Result<(LinkName, Mac, u32), Refused> {
+        let (link, mac) = self.names.next();
+        let (interface, name) = (interface.as_str(), link.as_str());
+        let pair = Pair { interface, number, mac, link: name, mtu: target.mtu };
+        link::make_pair(inside, self.host.as_fd(), pair)?;
+        let index = link::open_host_end(&mut self.route, name, target.group)?;
+        link::await_carrier(inside, number)?;
+        Ok((link, mac, index))
     }
 }
 
-/// The network has no IPv6, so the namespace must not have a link-local address that nobody guards
-/// (GHSA-x84c), nor listen to router advertisements.
-fn without_ipv6() -> io::Result<()> {
+/// Names and hardware addresses that nobody has: by chance.
+#[derive(Default)]
+struct Names {
+    random: RandomState,
+    count: u64,
+}
+
+impl Names {
+    fn next(&mut self) -> (LinkName, Mac) {
+        self.count += 1;
+        let number = self.random.hash_one(self.count);
+        let [a, b, c, d, e, f, g, h] = number.to_ne_bytes();
+        // Locally administered, and one host's (IEEE 802, bits 1 and 0).
+        let mac = Mac([(a & 0xfc) | 2, b, c, d, e, f ^ g ^ h]);
+        (LinkName::numbered(number), mac)
+    }
+}
+
+/// No router advertisement is listened to; and where the network has no IPv6, the namespace has
+/// none either (GHSA-x84c).
+fn quiet_ipv6(wanted: bool) -> io::Result<()> {
     if !sysctl::has_ipv6() {
         return Ok(());
     }
     for interfaces in ["all", "default"] {
         sysctl::write(&format!("ipv6/conf/{interfaces}/accept_ra"), "0")?;
-        sysctl::write(&format!("ipv6/conf/{interfaces}/disable_ipv6"), "1")?;
+        if !wanted {
+            sysctl::write(&format!("ipv6/conf/{interfaces}/disable_ipv6"), "1")?;
+        }
     }
     Ok(())
 }

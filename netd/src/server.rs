@@ -5,7 +5,7 @@
 
 use crate::engine::{Answer, Inbox, News};
 use crate::sys;
-use netd_api::{ErrorKind, Failure, MAX_LINE, Request, VERSION};
+use netd_api::{DEFAULT_OWNER, ErrorKind, Failure, MAX_LINE, OwnerName, Request, VERSION};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
@@ -103,7 +103,11 @@ async fn ask(line: &[u8], inbox: &Inbox) -> Answer {
         Err(failure) => return failure.into(),
     };
     let (sender, answer) = oneshot::channel();
-    let sent = inbox.send(News::Call(request.call, sender));
+    let owner = match request.owner.map_or_else(|| OwnerName::new(DEFAULT_OWNER), Ok) {
+        Ok(owner) => owner,
+        Err(e) => return invalid(e.to_string()).into(),
+    };
+    let sent = inbox.send(News::Call(owner, request.call, sender));
     match (sent, answer.await) {
         (Ok(()), Ok(answer)) => answer,
         _ => Failure {

@@ -7,22 +7,23 @@
 //! synced for every endpoint: after a power failure there is another boot, and its endpoints are
 //! gone with their namespaces.
 
+use crate::core::network::OURS;
 use crate::core::{Network, Record};
 use crate::{lock, sys};
-use netd_api::{DnsName, EndpointId};
+use netd_api::{DnsName, EndpointId, NetworkName};
 use nix::fcntl::Flock;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const FILE: &str = "netd.journal";
 const LOCK: &str = "netd.lock";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Kept for the journal, so that endpoints can be detached when the disk is full: some hundred entries.
 const SPARE: u32 = 64 << 10;
 
@@ -31,14 +32,26 @@ const SPARE: u32 = 64 << 10;
 pub struct Header {
     pub version: u32,
     pub boot_id: String,
+    /// Name of the link that has the host's own addresses.
+    pub device: String,
+    /// Name of the nftables table.
+    pub table: String,
+    /// The network that every host has.
     pub network: Network,
-    /// The value of ip_forward before netd set it, in this boot.
-    pub ip_forward: String,
+    /// What the kernel's parameters were before netd set them, in this boot: name under
+    /// `/proc/sys/net` and value.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl Header {
-    pub fn new(boot_id: String, network: Network, ip_forward: String) -> Self {
-        Self { version: VERSION, boot_id, network, ip_forward }
+    pub fn new(boot_id: String, device: String, table: String, network: Network) -> Self {
+        let parameters = BTreeMap::new();
+        Self { version: VERSION, boot_id, device, table, network, parameters }
+    }
+
+    /// Where the groups of our links begin.
+    pub fn groups(&self) -> u32 {
+        self.network.group & OURS
     }
 }
 
@@ -48,16 +61,20 @@ impl Header {
 pub enum Entry {
     Attach(Record),
     Detach(EndpointId),
-    Remember(DnsName, Ipv4Addr),
+    Remember(NetworkName, DnsName, IpAddr),
+    Network(Network),
+    DropNetwork(NetworkName),
 }
 
 /// Everything that the journal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     pub header: Header,
+    /// Without the one of the header.
+    pub networks: BTreeMap<NetworkName, Network>,
     pub endpoints: BTreeMap<EndpointId, Record>,
-    /// First names and the last address of each, oldest first.
-    pub remembered: Vec<(DnsName, Ipv4Addr)>,
+    /// First names and the last addresses of each, oldest first.
+    pub remembered: Vec<(NetworkName, DnsName, IpAddr)>,
     /// How many bytes of the file can be read.
     length: u64,
 }
@@ -85,7 +102,8 @@ pub struct Journal {
 
 impl Journal {
     /// Takes the state directory for this process, waiting for an earlier one to let go of it, and
-    /// reads the journal in it. A journal whose first line cannot be read is as none.
+    /// reads the journal in it. A journal whose first line cannot be read is as none, and so is one of
+    /// version 1, whose containers were on a bridge.
     pub fn open(dir: &Path, patience: Duration) -> Result<(Self, Option<Saved>), StoreError> {
         let failed = |what, path: &Path| {
             let path = path.to_owned();
@@ -115,20 +133,15 @@ impl Journal {
 
     /// Writes the whole journal anew: whole or not at all. On a full disk the one that is there goes on,
     /// where it says the same at greater length.
-    pub fn rewrite<'a>(
+    pub fn rewrite(
         &mut self,
         header: &Header,
-        endpoints: impl IntoIterator<Item = &'a Record>,
-        remembered: impl IntoIterator<Item = (&'a DnsName, Ipv4Addr)>,
+        entries: impl IntoIterator<Item = Entry>,
     ) -> Result<(), StoreError> {
         let mut bytes = line(header);
         let mut lines = 1;
-        for (name, address) in remembered {
-            bytes.extend(line(&Entry::Remember(name.clone(), address)));
-            lines += 1;
-        }
-        for record in endpoints {
-            bytes.extend(line(&Entry::Attach(record.clone())));
+        for entry in entries {
+            bytes.extend(line(&entry));
             lines += 1;
         }
         let beside = self.path.with_extension("journal.new");
@@ -242,22 +255,39 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n').take_while(|l| l.ends_with(b"\n"));
     let first = lines.next()?;
     let header: Header = serde_json::from_slice(first).ok()?;
-    let (endpoints, length) = (BTreeMap::new(), first.len() as u64);
-    let mut saved = Saved { header, endpoints, remembered: Vec::new(), length };
+    let mut saved = Saved {
+        header,
+        networks: BTreeMap::new(),
+        endpoints: BTreeMap::new(),
+        remembered: Vec::new(),
+        length: first.len() as u64,
+    };
     let whole = |line: &[u8]| Some((serde_json::from_slice(line).ok()?, line.len() as u64));
     for (entry, length) in lines.map_while(whole) {
         saved.length += length;
         match entry {
             Entry::Attach(record) => {
                 if let Some(name) = record.spec.names.first() {
-                    saved.remembered.push((name.clone(), record.address));
+                    saved.remembered.extend(record.places.iter().flat_map(|place| {
+                        let (network, name) = (place.network.clone(), name.clone());
+                        let of = move |a: &IpAddr| (network.clone(), name.clone(), *a);
+                        place.addresses.iter().map(of)
+                    }));
                 }
                 saved.endpoints.insert(record.spec.id.clone(), record);
             }
             Entry::Detach(id) => {
                 saved.endpoints.remove(&id);
             }
-            Entry::Remember(name, address) => saved.remembered.push((name, address)),
+            Entry::Remember(network, name, address) => {
+                saved.remembered.push((network, name, address));
+            }
+            Entry::Network(network) => {
+                saved.networks.insert(network.name.clone(), network);
+            }
+            Entry::DropNetwork(name) => {
+                saved.networks.remove(&name);
+            }
         }
     }
     Some(saved)

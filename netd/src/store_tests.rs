@@ -1,5 +1,5 @@
 use super::*;
-use netd_api::{EndpointSpec, NetworkName};
+use crate::core::samples;
 
 struct Dir(PathBuf);
 
@@ -16,30 +16,16 @@ impl Drop for Dir {
     }
 }
 
+fn network() -> Network {
+    samples::network("default", 0, &["10.0.0.0/24"])
+}
+
 fn header() -> Header {
-    let network = Network {
-        name: NetworkName::new("default").unwrap(),
-        bridge: "b".to_owned(),
-        table: "t".to_owned(),
-        subnet: "10.0.0.0/24".parse().unwrap(),
-        search: "x".to_owned(),
-    };
-    Header::new("boot".to_owned(), network, "0".to_owned())
+    Header::new("boot".to_owned(), "d".to_owned(), "t".to_owned(), network())
 }
 
 fn record(id: &str) -> Record {
-    Record {
-        spec: EndpointSpec {
-            id: EndpointId::new(id).unwrap(),
-            network: NetworkName::new("default").unwrap(),
-            names: vec![DnsName::new(id).unwrap()],
-            ports: vec![],
-            address: None,
-        },
-        address: [10, 0, 0, 2].into(),
-        link: "fl1".to_owned(),
-        index: 4,
-    }
+    samples::record(id, &[id], &[(&network(), &["10.0.0.2"])])
 }
 
 fn read(dir: &Dir) -> Option<Saved> {
@@ -51,13 +37,18 @@ fn what_was_appended_is_there_after_a_death() {
     let dir = Dir::new("append");
     let (mut journal, none) = Journal::open(&dir.0, Duration::ZERO).unwrap();
     assert_eq!(none, None);
-    journal.rewrite(&header(), [], []).unwrap();
+    journal.rewrite(&header(), []).unwrap();
     journal.append(&[Entry::Attach(record("a")), Entry::Attach(record("b"))]).unwrap();
+    let back = samples::network("back", 1, &["10.1.0.0/24"]);
+    let gone = samples::network("gone", 2, &["10.2.0.0/24"]);
+    journal.append(&[Entry::Network(back.clone()), Entry::Network(gone.clone())]).unwrap();
     journal.append(&[Entry::Detach(EndpointId::new("a").unwrap())]).unwrap();
+    journal.append(&[Entry::DropNetwork(gone.name)]).unwrap();
     drop(journal);
     let saved = read(&dir).unwrap();
     assert_eq!(saved.header, header());
     assert_eq!(saved.endpoints.into_values().collect::<Vec<_>>(), [record("b")]);
+    assert_eq!(saved.networks.into_values().collect::<Vec<_>>(), [back]);
     assert_eq!(saved.remembered.len(), 2);
 }
 
@@ -65,7 +56,7 @@ fn what_was_appended_is_there_after_a_death() {
 fn a_torn_last_line_is_as_if_never_written() {
     let dir = Dir::new("torn");
     let (mut journal, _) = Journal::open(&dir.0, Duration::ZERO).unwrap();
-    journal.rewrite(&header(), [&record("a")], []).unwrap();
+    journal.rewrite(&header(), [Entry::Attach(record("a"))]).unwrap();
     let path = journal.path.clone();
     drop(journal);
     let whole = std::fs::read(&path).unwrap();
@@ -108,7 +99,7 @@ fn garbage_is_no_journal() {
 fn what_is_found_goes_on_behind_what_can_be_read_of_it() {
     let dir = Dir::new("goes-on");
     let (mut journal, _) = Journal::open(&dir.0, Duration::ZERO).unwrap();
-    journal.rewrite(&header(), [&record("a")], []).unwrap();
+    journal.rewrite(&header(), [Entry::Attach(record("a"))]).unwrap();
     let path = journal.path.clone();
     drop(journal);
     let torn = [std::fs::read(&path).unwrap(), b"{\"attach\":".to_vec()].concat();

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-pub(crate) const BRIDGE: &str = "fl0";
+/// The link with the host's own addresses on the containers' network.
+const DEVICE: &str = "fl0";
 
 /// The example server on port 8080 of the host, nothing else.
 pub(crate) const HELLO: &str = "[Container]
@@ -131,7 +132,7 @@ impl Host {
     pub(crate) fn start_netd(&mut self) {
         let mut command = Command::new(programs::path("netd"));
         command.arg("--run-dir").arg(self.run_dir()).arg("--state-dir").arg(self.state_dir());
-        command.args(["--bridge", BRIDGE, "--subnet", "10.77.0.0/24"]);
+        command.args(["--device", DEVICE, "--subnet", "10.77.0.0/24"]);
         command.arg("--pool").arg(crate::kernel::POOL.to_string());
         command.arg("--resolv-conf").arg("/dev/null");
         self.netd = Some(self.started(command));

@@ -1,7 +1,7 @@
 //! What there is of containers, as the kernel's own tools and the directories show it: not as the
 //! daemons believe it.
 
-use crate::host::{BRIDGE, Host};
+use crate::host::Host;
 use flotilla_tests::{look_until, need};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -21,7 +21,6 @@ pub(crate) fn needs() -> Result<(), String> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Kernel {
     links: usize,
-    ports: usize,
     sources: usize,
     published: usize,
 }
@@ -30,22 +29,17 @@ impl Kernel {
     /// What so many containers with one published port each need, beside the pool.
     pub(crate) fn of(containers: usize) -> Self {
         let links = containers + POOL;
-        Self { links, ports: containers, sources: containers, published: containers }
+        Self { links, sources: containers, published: containers }
     }
 
     pub(crate) fn now() -> Self {
-        let links = json("ip", &format!("-j link show master {BRIDGE}"));
+        let links = json("ip", "-j link show type veth");
+        // Without any, ip prints nothing or an empty object.
+        let names = links.as_array().into_iter().flatten().filter_map(|l| l["ifname"].as_str());
         Self {
-            // Without any, ip prints nothing or an empty object.
-            links: links
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|l| l["ifname"].is_string())
-                .count(),
-            ports: elements("set bridge flotilla ports"),
-            sources: elements("set bridge flotilla sources"),
-            published: elements("map inet flotilla published"),
+            links: names.filter(|name| name.starts_with("fl") && name.len() == 13).count(),
+            sources: elements("set inet flotilla sources4"),
+            published: elements("map inet flotilla published4"),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::namespace::Namespace;
 use netd_api::{
-    Attached, Call, DnsName, EndpointId, EndpointSpec, Failure, NetworkName, PortMapping, Protocol,
-    Reply, Request,
+    Attached, Attachment, Call, DnsName, Document, EndpointId, EndpointSpec, Failure, NetworkName,
+    NetworkSpec, OwnerName, PortMapping, Protocol, Reply, Request,
 };
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use std::io::{self, IoSliceMut, Write};
@@ -14,17 +14,20 @@ use std::time::Duration;
 
 pub(crate) struct Client {
     pub(crate) stream: UnixStream,
+    /// For whom it asks.
+    pub(crate) owner: Option<OwnerName>,
 }
 
 impl Client {
     pub(crate) fn connect(socket: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(socket)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream })
+        Ok(Self { stream, owner: None })
     }
 
     pub(crate) fn call(&mut self, call: Call) -> io::Result<(Reply, Vec<OwnedFd>)> {
-        let mut line = serde_json::to_vec(&Request::from(call)).unwrap();
+        let request = Request { owner: self.owner.clone(), ..Request::from(call) };
+        let mut line = serde_json::to_vec(&request).unwrap();
         line.push(b'\n');
         self.stream.write_all(&line)?;
         self.reply()
@@ -78,6 +81,15 @@ impl Client {
         self.try_attach(spec).unwrap_or_else(|e| panic!("{e}"))
     }
 
+    /// Applies a document, or gives the failure.
+    pub(crate) fn try_apply(&mut self, document: Document) -> Result<Vec<EndpointId>, Failure> {
+        match self.call(Call::Apply { document }).unwrap().0 {
+            Reply::Applied { missing } => Ok(missing),
+            Reply::Failed(failure) => Err(failure),
+            other => panic!("apply: {other:?}"),
+        }
+    }
+
     pub(crate) fn detach(&mut self, id: &str) {
         let call = Call::Detach { id: EndpointId::new(id).unwrap() };
         assert_eq!(self.call(call).unwrap().0, Reply::Detached);
@@ -89,10 +101,25 @@ pub(crate) fn spec(id: &str, ports: &[PortMapping]) -> EndpointSpec {
     let name = id.split(':').next().unwrap();
     EndpointSpec {
         id: EndpointId::new(id).unwrap(),
-        network: NetworkName::new(netd_api::DEFAULT_NETWORK).unwrap(),
+        networks: vec![on(netd_api::DEFAULT_NETWORK)],
         names: vec![DnsName::new(name).unwrap()],
         ports: ports.to_vec(),
-        address: None,
+    }
+}
+
+/// A place on a network, with whatever comes.
+pub(crate) fn on(network: &str) -> Attachment {
+    Attachment::to(NetworkName::new(network).unwrap())
+}
+
+/// A network with these subnets.
+pub(crate) fn network(name: &str, subnets: &[&str]) -> NetworkSpec {
+    NetworkSpec {
+        name: NetworkName::new(name).unwrap(),
+        subnets: subnets.iter().map(|net| net.parse().unwrap()).collect(),
+        internal: false,
+        mtu: None,
+        search: None,
     }
 }
 

@@ -2,25 +2,27 @@
 
 use crate::client::{spec, udp};
 use crate::namespace::Namespace;
-use crate::traffic::{SILENCE, v4};
+use crate::traffic::{SILENCE, address_of};
 use crate::world::{GATEWAY, NEIGHBOUR, World, needs};
 use flotilla_tests::require;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType, rdata};
 use nix::sys::signal::Signal;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) const A: RecordType = RecordType::A;
+pub(crate) const AAAA: RecordType = RecordType::AAAA;
 /// What the neighbour's name server answers to everything.
 const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
 pub(crate) struct Resolved {
     pub(crate) code: ResponseCode,
     pub(crate) addresses: Vec<Ipv4Addr>,
+    pub(crate) addresses6: Vec<Ipv6Addr>,
     pub(crate) names: Vec<String>,
 }
 
@@ -34,11 +36,16 @@ fn query(name: &str, kind: RecordType) -> Vec<u8> {
 fn read(bytes: &[u8]) -> Resolved {
     let message = Message::from_vec(bytes).unwrap();
     assert_eq!(message.metadata.id, 4711);
-    let mut resolved =
-        Resolved { code: message.metadata.response_code, addresses: vec![], names: vec![] };
+    let mut resolved = Resolved {
+        code: message.metadata.response_code,
+        addresses: vec![],
+        addresses6: vec![],
+        names: vec![],
+    };
     for answer in message.answers {
         match answer.data {
             RData::A(address) => resolved.addresses.push(address.0),
+            RData::AAAA(address) => resolved.addresses6.push(address.0),
             RData::PTR(name) => resolved.names.push(name.to_string()),
             other => panic!("{other}"),
         }
@@ -130,7 +137,7 @@ fn containers_find_each_other_by_name() {
     let mut client = world.client();
     let (web, inside) = client.attach(spec("web:1", &[]));
     let (_, db) = client.attach(spec("db:1", &[]));
-    let address = v4(web.endpoint.address);
+    let address = address_of(&web.endpoint);
     for name in ["web.", &format!("web.{}.", web.search)] {
         assert_eq!(resolve(&db, name, A).addresses, [address], "{name}");
         assert_eq!(resolve_by_tcp(&mut connect(&db), name).addresses, [address], "{name}");
@@ -143,9 +150,9 @@ fn containers_find_each_other_by_name() {
     let (second, _second_inside) = client.attach(spec("web:2", &[]));
     let mut found = resolve(&inside, "web.", A).addresses;
     found.sort();
-    assert_eq!(found, [address, v4(second.endpoint.address)]);
+    assert_eq!(found, [address, address_of(&second.endpoint)]);
     client.detach("web:1");
-    assert_eq!(resolve(&db, "web.", A).addresses, [v4(second.endpoint.address)]);
+    assert_eq!(resolve(&db, "web.", A).addresses, [address_of(&second.endpoint)]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What an endpoint is, from inside it and beside it.
 
 use crate::client::{spec, tcp};
-use crate::traffic::{greet, serve_tcp, v4};
+use crate::traffic::{address_of, greet, serve_tcp};
 use crate::world::{GATEWAY, HOST, NEIGHBOUR, World, needs};
 use flotilla_tests::require;
 use netd_api::{Call, Document, EndpointId, ErrorKind, Reply};
@@ -11,7 +11,7 @@ fn a_namespace_comes_with_eth0_address_and_route() {
     require!(needs());
     let world = World::new();
     let (attached, inside) = world.client().attach(spec("web:1", &[]));
-    assert_eq!(attached.dns, GATEWAY);
+    assert_eq!(attached.dns, [GATEWAY]);
     let links = inside.json("ip", "-j addr");
     let names: Vec<_> = links.as_array().unwrap().iter().map(|l| l["ifname"].clone()).collect();
     assert_eq!(names, ["lo", "eth0"]);
@@ -20,11 +20,14 @@ fn a_namespace_comes_with_eth0_address_and_route() {
     }
     let eth0 = &links[1]["addr_info"];
     assert_eq!(eth0.as_array().unwrap().len(), 1, "{eth0}");
-    assert_eq!(eth0[0]["local"], attached.endpoint.address.to_string());
-    assert_eq!(eth0[0]["prefixlen"], 16);
+    assert_eq!(eth0[0]["local"], address_of(&attached.endpoint).to_string());
+    // Alone: every packet goes to the host, also one to a neighbour.
+    assert_eq!(eth0[0]["prefixlen"], 32);
     let routes = inside.json("ip", "-j route");
     assert_eq!(routes[0]["dst"], "default");
     assert_eq!(routes[0]["gateway"], GATEWAY.to_string());
+    assert_eq!(routes[1]["dst"], GATEWAY.to_string());
+    assert_eq!(routes.as_array().unwrap().len(), 2, "{routes}");
 }
 
 #[test]
@@ -54,12 +57,12 @@ fn containers_talk_to_each_other_and_to_the_world() {
     serve_tcp(&db_inside, 5432, "db");
     serve_tcp(&world.neighbour, 80, "neighbour");
     serve_tcp(&world.host, 81, "host");
-    let seen = greet(&web_inside, v4(db.endpoint.address), 5432).unwrap();
-    assert_eq!(seen, format!("db sees {}", web.endpoint.address));
+    let seen = greet(&web_inside, address_of(&db.endpoint), 5432).unwrap();
+    assert_eq!(seen, format!("db sees {}", address_of(&web.endpoint)));
     // The neighbour has no route to containers: the answer proves the translation.
     assert_eq!(greet(&web_inside, NEIGHBOUR, 80).unwrap(), format!("neighbour sees {HOST}"));
     let seen = greet(&web_inside, GATEWAY, 81).unwrap();
-    assert_eq!(seen, format!("host sees {}", web.endpoint.address));
+    assert_eq!(seen, format!("host sees {}", address_of(&web.endpoint)));
 }
 
 #[test]
@@ -88,15 +91,15 @@ fn a_detached_endpoint_leaves_nothing_and_its_unit_gets_the_address_again() {
     client.detach("web:1");
     assert_eq!(world.endpoints(), []);
     let (other, _inside) = client.attach(spec("db:1", &[tcp(8080, 81)]));
-    assert_ne!(other.endpoint.address, first.endpoint.address);
+    assert_ne!(address_of(&other.endpoint), address_of(&first.endpoint));
     let (second, inside) = client.attach(spec("web:2", &[]));
-    assert_eq!(second.endpoint.address, first.endpoint.address);
-    assert_ne!(second.endpoint.link, first.endpoint.link);
+    assert_eq!(address_of(&second.endpoint), address_of(&first.endpoint));
+    assert_ne!(second.endpoint.places[0].link, first.endpoint.places[0].link);
     serve_tcp(&inside, 80, "web");
-    let seen = greet(&world.host, v4(second.endpoint.address), 80).unwrap();
+    let seen = greet(&world.host, address_of(&second.endpoint), 80).unwrap();
     assert_eq!(seen, format!("web sees {GATEWAY}"));
     world.eventually("the first link is gone", |world| {
-        !world.bridge_ports().contains(&first.endpoint.link)
+        !world.links().contains(&first.endpoint.places[0].link.to_string())
     });
     world.assert_consistent();
 }
@@ -109,7 +112,8 @@ fn a_document_changes_ports_in_place_and_drops_what_is_not_in_it() {
     let (_, web) = client.attach(spec("web:1", &[tcp(8080, 80), tcp(8081, 80)]));
     let (_, _db) = client.attach(spec("db:1", &[tcp(8082, 80)]));
     serve_tcp(&web, 80, "web");
-    let document = |specs| Call::Apply { document: Document { endpoints: specs } };
+    let document =
+        |specs| Call::Apply { document: Document { endpoints: specs, ..Document::default() } };
 
     let bad = vec![spec("web:1", &[tcp(9000, 80)]), spec("db:1", &[tcp(9000, 80)])];
     let (reply, _) = client.call(document(bad)).unwrap();

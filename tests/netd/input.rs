@@ -1,9 +1,10 @@
 //! What netd does with requests that it should not have got, and with options that cannot work.
 
-use crate::client::{Client, spec, tcp};
+use crate::client::{Client, on, spec, tcp};
+use crate::traffic::address_of;
 use crate::world::{World, needs};
 use flotilla_tests::require;
-use netd_api::{ErrorKind, Failure, MAX_LINE, NetworkName, Reply};
+use netd_api::{ErrorKind, Failure, MAX_LINE, Reply};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +24,7 @@ fn a_bad_request_gets_a_reason_and_the_next_one_is_served() {
     require!(needs());
     let world = World::new();
     let mut client = world.client();
-    let attach = |body: &str| format!(r#"{{"version":1,"call":"attach","endpoint":{body}}}"#);
+    let attach = |body: &str| format!(r#"{{"version":2,"call":"attach","endpoint":{body}}}"#);
     let bad_id = attach(r#"{"id":"../x","network":"bridge","names":[]}"#);
     let bad_network = attach(r#"{"id":"x","network":"Br/idge","names":[]}"#);
     let bad_name = attach(r#"{"id":"x","network":"bridge","names":["a;touch /x"]}"#);
@@ -35,9 +36,9 @@ fn a_bad_request_gets_a_reason_and_the_next_one_is_served() {
         ("", "read request"),
         ("garbage", "read request"),
         ("[1,2,3]", "read request"),
-        (r#"{"version":1}"#, "call"),
-        (r#"{"version":1,"call":"format_disk"}"#, "format_disk"),
-        (r#"{"version":2,"call":"status"}"#, "version 2"),
+        (r#"{"version":2}"#, "call"),
+        (r#"{"version":2,"call":"format_disk"}"#, "format_disk"),
+        (r#"{"version":1,"call":"status"}"#, "version 1"),
         (&bad_id, "../x"),
         (&bad_network, "Br/idge"),
         (&bad_name, "a;touch /x"),
@@ -60,18 +61,18 @@ fn wrong_specifications_are_named_and_leave_nothing() {
     require!(needs());
     let world = World::new();
     let mut client = world.client();
-    let elsewhere = netd_api::EndpointSpec {
-        network: NetworkName::new("elsewhere").unwrap(),
-        ..spec("web:1", &[])
+    let elsewhere =
+        netd_api::EndpointSpec { networks: vec![on("elsewhere")], ..spec("web:1", &[]) };
+    let fixed = |address: &str| {
+        let addresses = vec![address.parse().unwrap()];
+        let networks = vec![netd_api::Attachment { addresses, ..on("bridge") }];
+        netd_api::EndpointSpec { networks, ..spec("web:1", &[]) }
     };
-    let outside =
-        netd_api::EndpointSpec { address: Some([10, 1, 2, 3].into()), ..spec("web:1", &[]) };
-    let gateway =
-        netd_api::EndpointSpec { address: Some([10, 89, 0, 1].into()), ..spec("web:1", &[]) };
     for (wrong, named) in [
         (elsewhere, "elsewhere"),
-        (outside, "10.1.2.3"),
-        (gateway, "10.89.0.1"),
+        (fixed("10.1.2.3"), "10.1.2.3"),
+        (fixed("10.89.0.1"), "10.89.0.1"),
+        (fixed("fd00::7"), "has no IPv6"),
         (spec("web:1", &[tcp(0, 80)]), "1 to 65535"),
         (spec("web:1", &[tcp(80, 80), tcp(80, 81)]), "twice"),
     ] {
@@ -79,10 +80,9 @@ fn wrong_specifications_are_named_and_leave_nothing() {
         assert_eq!(failure.kind, ErrorKind::Invalid);
         assert!(failure.message.contains(named), "{failure}");
     }
-    let fixed =
-        netd_api::EndpointSpec { address: Some([10, 89, 7, 7].into()), ..spec("web:1", &[]) };
+    let fixed = fixed("10.89.7.7");
     let (attached, _inside) = client.attach(fixed.clone());
-    assert_eq!(attached.endpoint.address.to_string(), "10.89.7.7");
+    assert_eq!(address_of(&attached.endpoint).to_string(), "10.89.7.7");
     let second = netd_api::EndpointSpec { id: spec("db:1", &[]).id, ..fixed };
     assert_eq!(client.try_attach(second).err().unwrap().kind, ErrorKind::InUse);
     world.assert_consistent();
@@ -108,10 +108,10 @@ fn silent_and_slow_peers_keep_nobody_waiting() {
     let world = World::new();
     let silent: Vec<Client> = (0..50).map(|_| world.client()).collect();
     let mut slow = world.client();
-    slow.stream.write_all(br#"{"version":1,"call":"#).unwrap();
+    slow.stream.write_all(br#"{"version":2,"call":"#).unwrap();
     let mut greedy = world.client();
     for _ in 0..2000 {
-        if greedy.stream.write_all(b"{\"version\":1,\"call\":\"status\"}\n").is_err() {
+        if greedy.stream.write_all(b"{\"version\":2,\"call\":\"status\"}\n").is_err() {
             break;
         }
     }
@@ -164,7 +164,7 @@ fn a_subnet_that_the_host_routes_is_refused_or_passed_over() {
     assert_eq!(world.host.ip("link show type bridge"), "");
     world.start();
     let (attached, _inside) = world.client().attach(spec("web:1", &[]));
-    assert_eq!(attached.endpoint.gateway.to_string(), "10.98.0.1");
+    assert_eq!(attached.dns[0].to_string(), "10.98.0.1");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_bridge_of_somebody_else_is_left_alone() {
     let output = world.netd(&[]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
-    assert!(error.contains("flotilla0") && error.contains("--bridge"), "{error}");
+    assert!(error.contains("flotilla0") && error.contains("--device"), "{error}");
     assert!(world.netd(&["down"]).status.success());
     assert!(world.host.ip("link show flotilla0").contains("flotilla0"));
 }
@@ -188,9 +188,9 @@ fn a_second_netd_with_other_names_lives_beside_the_first() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && error.contains("another netd"), "{error}");
     let mut beside = World::without_netd();
-    beside.options.extend(["--bridge", "other0", "--table", "other"].map(str::to_owned));
+    beside.options.extend(["--device", "other0", "--table", "other"].map(str::to_owned));
     beside.host = Arc::clone(&world.host);
     beside.start();
     let (attached, _inside) = beside.client().attach(spec("web:1", &[tcp(8080, 80)]));
-    assert_eq!(attached.endpoint.gateway.to_string(), "10.98.0.1");
+    assert_eq!(attached.dns[0].to_string(), "10.98.0.1");
 }

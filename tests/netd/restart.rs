@@ -2,7 +2,7 @@
 
 use crate::client::{Client, spec, tcp, udp};
 use crate::namespace::Namespace;
-use crate::traffic::{Talk, greet, serve_tcp, v4};
+use crate::traffic::{Talk, address_of, greet, serve_tcp};
 use crate::world::{HOST, World, needs};
 use flotilla_tests::require;
 use netd_api::{Call, EndpointId, Reply};
@@ -42,9 +42,7 @@ fn a_container_that_ends_while_netd_is_dead_or_after_is_let_go() {
     let (_, _third) = client.attach(spec("third:1", &[]));
     world.kill();
     drop(first);
-    world.eventually("the kernel has taken the first link away", |w| {
-        w.host.json("ip", "-j link show master flotilla0").as_array().unwrap().len() == 2
-    });
+    world.eventually("the kernel has taken the first link away", |w| w.links().len() == 2);
     world.start();
     let ids = |w: &World| -> Vec<String> {
         w.endpoints().into_iter().map(|e| e.spec.id.as_str().to_owned()).collect()
@@ -84,26 +82,29 @@ fn a_lost_journal_costs_no_container_its_network() {
     assert!(greet(&world.host, Ipv4Addr::LOCALHOST, 8080).is_ok());
     world.assert_consistent();
     let found = world.endpoints();
-    assert_eq!(found[0].address, attached.endpoint.address);
+    assert_eq!(address_of(&found[0]), address_of(&attached.endpoint));
     // Who knows the names says them again, and all is as it was.
-    let document = netd_api::Document { endpoints: vec![attached.endpoint.spec.clone()] };
+    let document = netd_api::Document {
+        endpoints: vec![attached.endpoint.spec.clone()],
+        ..netd_api::Document::default()
+    };
     let (reply, _) = world.client().call(Call::Apply { document }).unwrap();
     assert_eq!(reply, Reply::Applied { missing: vec![] });
     assert_eq!(world.endpoints(), [attached.endpoint]);
     let (other, _inside) = world.client().attach(spec("other:1", &[]));
-    assert_ne!(other.endpoint.address, found[0].address);
+    assert_ne!(address_of(&other.endpoint), address_of(&found[0]));
     world.assert_consistent();
 }
 
 #[test]
-fn a_removed_bridge_comes_back_with_its_ports() {
+fn a_removed_device_comes_back_with_its_addresses() {
     require!(needs());
     let world = World::new();
     let (_, inside) = world.client().attach(spec("web:1", &[tcp(8080, 80)]));
     serve_tcp(&inside, 80, "web");
     world.host.ip("link del flotilla0");
-    world.eventually("the bridge is there again", |w| {
-        w.host.json("ip", "-j link show type bridge").as_array().is_some_and(|l| !l.is_empty())
+    world.eventually("it is there again, with its address", |w| {
+        w.host.ip("-4 -o addr").contains("10.89.0.1/16")
     });
     world.assert_consistent();
     assert!(greet(&world.neighbour, HOST, 8080).is_ok());
@@ -137,7 +138,7 @@ impl Worker {
                 let wanted = spec(&name, &[tcp(10_000 + slot, 80), udp(10_000 + slot, 80)]);
                 match client.call(Call::Attach { endpoint: wanted })? {
                     (Reply::Attached(attached), mut fds) => {
-                        let address = v4(attached.endpoint.address);
+                        let address = address_of(&attached.endpoint);
                         self.attached.insert(name, (address, fds.remove(0).into()));
                     }
                     // The slot is taken by another one of ours.
@@ -197,14 +198,14 @@ fn settle(world: &World, worker: &mut Worker, round: usize) {
     let there: BTreeMap<String, Ipv4Addr> = world
         .endpoints()
         .into_iter()
-        .map(|e| (e.spec.id.as_str().to_owned(), v4(e.address)))
+        .map(|e| (e.spec.id.as_str().to_owned(), address_of(&e)))
         .collect();
     let confirmed: BTreeMap<String, Ipv4Addr> =
         worker.attached.iter().map(|(name, (address, _))| (name.clone(), *address)).collect();
     assert_eq!(there, confirmed, "round {round}");
     for (name, (address, inside)) in &worker.attached {
         let shown = inside.ip("-4 addr show eth0");
-        assert!(shown.contains(&format!("inet {address}/16")), "{name}: {shown}");
+        assert!(shown.contains(&format!("inet {address}/32")), "{name}: {shown}");
     }
 }
 

@@ -6,7 +6,7 @@ use flotilla_tests::{Scratch, need, programs};
 use netd_api::{Call, Endpoint, Reply, Status};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +15,9 @@ use std::time::Duration;
 
 pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+pub(crate) const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+pub(crate) const NEIGHBOUR6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+pub(crate) const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x89, 0, 0, 0, 0, 0, 1);
 pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 89, 0, 1);
 
 pub(crate) struct World {
@@ -59,6 +62,19 @@ impl World {
         std::fs::write(&resolv_conf, format!("nameserver {NEIGHBOUR}\n")).unwrap();
         let options = ["--resolv-conf", resolv_conf.to_str().unwrap()].map(str::to_owned).to_vec();
         Self { host: Arc::new(host), neighbour, options, netd: None, scratch }
+    }
+
+    /// The same with netd running, and with IPv6 everywhere.
+    pub(crate) fn dual() -> Self {
+        let mut world = Self::without_netd();
+        world.host.ip("addr add 2001:db8::1/64 dev uplink nodad");
+        world.neighbour.ip("addr add 2001:db8::2/64 dev eth0 nodad");
+        world.host.ip("route add default via 2001:db8::2");
+        for subnet in ["10.89.0.0/16", "fd00:89::/64"] {
+            world.options.extend(["--subnet", subnet].map(str::to_owned));
+        }
+        world.start();
+        world
     }
 
     /// The same with netd running.
@@ -153,17 +169,22 @@ impl World {
         flotilla_tests::eventually(what, || holds(self));
     }
 
-    /// Names of the links on the bridge.
-    pub(crate) fn bridge_ports(&self) -> Vec<String> {
-        let links = self.host.json("ip", "-j link show master flotilla0");
+    /// Names of the links that netd has made for containers.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let links = self.host.json("ip", "-j link show type veth");
         let names = links.as_array().unwrap().iter();
-        names.map(|l| l["ifname"].as_str().unwrap().to_owned()).collect()
+        let names = names.map(|l| l["ifname"].as_str().unwrap().to_owned());
+        names.filter(|name| name.starts_with("fl") && name.len() == 13).collect()
     }
 
     /// The elements of one of netd's sets or maps, as `nft` shows them.
-    pub(crate) fn elements(&self, family: &str, set: &str) -> Vec<serde_json::Value> {
-        let kind = if family == "inet" { "map" } else { "set" };
-        let dump = self.host.json("nft", &format!("-j list {kind} {family} flotilla {set}"));
+    pub(crate) fn elements(&self, set: &str) -> Vec<serde_json::Value> {
+        let kind = if ["published", "hairpins"].iter().any(|map| set.starts_with(map)) {
+            "map"
+        } else {
+            "set"
+        };
+        let dump = self.host.json("nft", &format!("-j list {kind} inet flotilla {set}"));
         let objects = dump["nftables"].as_array().unwrap();
         let found = objects.iter().find_map(|o| o.get(kind)).unwrap();
         found["elem"].as_array().cloned().unwrap_or_default()
@@ -173,14 +194,21 @@ impl World {
     pub(crate) fn assert_consistent(&self) {
         self.eventually("the kernel has what is wanted", |world| {
             let endpoints = world.endpoints();
-            let published: usize = endpoints.iter().map(|e| e.spec.ports.len()).sum();
             let ready = world.status().counts.ready;
-            let ports = world.bridge_ports();
-            ports.len() == endpoints.len() + ready
-                && endpoints.iter().all(|e| ports.contains(&e.link))
-                && world.elements("bridge", "ports").len() == endpoints.len()
-                && world.elements("bridge", "sources").len() == endpoints.len()
-                && world.elements("inet", "published").len() == published
+            let published: usize = endpoints.iter().map(|e| e.spec.ports.len()).sum();
+            let places: Vec<_> = endpoints.iter().flat_map(|e| &e.places).collect();
+            let addresses: Vec<_> = endpoints.iter().flat_map(Endpoint::addresses).collect();
+            let links = world.links();
+            let count = |sets: [&str; 2]| sets.map(|set| world.elements(set).len());
+            let both = |of: &dyn Fn(&std::net::IpAddr) -> bool| {
+                addresses.iter().filter(|address| of(address)).count()
+            };
+            let by_family = [both(&|a| a.is_ipv4()), both(&|a| a.is_ipv6())];
+            links.len() == places.len() + ready
+                && places.iter().all(|place| links.contains(&place.link.to_string()))
+                && count(["sources4", "sources6"]) == by_family
+                && count(["hairpins4", "hairpins6"]) == by_family
+                && world.elements("published4").len() == published
         });
     }
 }

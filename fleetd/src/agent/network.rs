@@ -135,7 +135,8 @@ impl Keeper {
         let unreachable =
             |e: std::io::Error| format!("wait for netd: connect {name}: {}", cause(&e));
         let mut lines = Lines::connect(&self.socket).await.map_err(unreachable)?;
-        let document = Document { endpoints: self.wanted.values().cloned().collect() };
+        let endpoints = self.wanted.values().cloned().collect();
+        let document = Document { endpoints, ..Document::default() };
         match call(&mut lines, Call::Apply { document }).await? {
             (Reply::Applied { missing }, _) => {
                 for id in missing {

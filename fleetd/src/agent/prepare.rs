@@ -15,7 +15,9 @@ use crate::image::{Image, PullOptions};
 use crate::sentence::Sentence;
 use crate::sentence::cause;
 use crate::sys::{file, mount};
-use netd_api::{Attached, DnsName, EndpointId, EndpointSpec, NetworkName, PortMapping, Protocol};
+use netd_api::{
+    Attached, Attachment, DnsName, EndpointId, EndpointSpec, NetworkName, PortMapping, Protocol,
+};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
@@ -65,12 +67,12 @@ pub fn endpoint(unit: &ContainerUnit, run: &RunId) -> Result<Option<EndpointSpec
         protocol: if port.udp { Protocol::Udp } else { Protocol::Tcp },
     };
     let name = DnsName::new(files::hostname(&unit.name)).map_err(|e| e.to_string())?;
+    let network = NetworkName::new(network.as_str()).map_err(|e| e.to_string())?;
     Ok(Some(EndpointSpec {
         id: EndpointId::new(run.as_str()).map_err(|e| e.to_string())?,
-        network: NetworkName::new(network.as_str()).map_err(|e| e.to_string())?,
+        networks: vec![Attachment::to(network)],
         names: vec![name],
         ports: unit.ports.iter().map(port).collect(),
-        address: None,
     }))
 }
 
@@ -196,7 +198,7 @@ pub fn root(context: &Context, plan: &Plan, parts: Parts) -> Result<Prepared, St
     };
     let user = unit.user.as_deref().or(config.user.as_deref());
     let user = look_up(&root, user)?;
-    let address = network.as_ref().map(|(attached, _)| attached.endpoint.address);
+    let address = network.as_ref().and_then(|(attached, _)| attached.endpoint.addresses().next());
     let mut mounts = run_files(context, plan, network.as_ref().map(|(attached, _)| attached))?;
     mounts.extend(super::credentials::mounts(context, unit, &user)?);
     mounts.extend(volumes);
@@ -291,9 +293,10 @@ fn run_files(
     let directory = context.place.run(&plan.run).join("files");
     make_readable(&directory)?;
     let hostname = files::hostname(&unit.name);
-    let address = network.map(|attached| attached.endpoint.address);
+    let addresses = network.map(|attached| attached.endpoint.addresses().collect());
+    let addresses: Vec<IpAddr> = addresses.unwrap_or_default();
     let resolv = match (network, &unit.network) {
-        (Some(attached), _) => files::resolv_conf(attached.dns, &attached.search),
+        (Some(attached), _) => files::resolv_conf(&attached.dns, &attached.search),
         (None, Network::Host) => std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
         (None, _) => String::new(),
     };
@@ -303,7 +306,7 @@ fn run_files(
             continue;
         }
         let text = match name {
-            "hosts" => files::hosts(&hostname, address),
+            "hosts" => files::hosts(&hostname, &addresses),
             "hostname" => format!("{hostname}\n"),
             _ => resolv.clone(),
         };

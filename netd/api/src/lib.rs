@@ -12,16 +12,23 @@
 mod endpoint;
 mod message;
 mod name;
+mod network;
 
-pub use endpoint::{Endpoint, EndpointSpec, PortMapping, Protocol};
-pub use message::{
-    Attached, Call, Counts, Document, ErrorKind, Failure, Finding, Reply, Request, Status, VERSION,
+pub use endpoint::{
+    Attachment, Endpoint, EndpointSpec, MOST_NETWORKS, Mac, Place, PortMapping, Protocol,
 };
-pub use name::{BadName, DnsName, EndpointId, NetworkName};
+pub use message::{
+    Attached, Call, Counts, Document, ErrorKind, Failure, Finding, NetworkStatus, Reply, Request,
+    Status, VERSION,
+};
+pub use name::{BadName, DnsName, EndpointId, LinkName, NetworkName, OwnerName};
+pub use network::NetworkSpec;
 
 /// Where netd listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/flotilla/netd.sock";
 /// The network that a host has unless its netd was told another name.
 pub const DEFAULT_NETWORK: &str = "bridge";
+/// Whose wishes a request is about unless it says so.
+pub const DEFAULT_OWNER: &str = "fleetd";
 /// The longest line either side accepts, in bytes.
 pub const MAX_LINE: usize = 1024 * 1024;

@@ -1,25 +1,30 @@
 //! Requests and replies.
 
 use crate::endpoint::{Endpoint, EndpointSpec};
-use crate::name::EndpointId;
+use crate::name::{EndpointId, NetworkName, OwnerName};
+use crate::network::NetworkSpec;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
 /// Version of this protocol. A daemon refuses a request of a version it does not know.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One line to netd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub version: u32,
+    /// Who asks; none: [`crate::DEFAULT_OWNER`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OwnerName>,
     #[serde(flatten)]
     pub call: Call,
 }
 
 impl From<Call> for Request {
     fn from(call: Call) -> Self {
-        Self { version: VERSION, call }
+        Self { version: VERSION, owner: None, call }
     }
 }
 
@@ -35,20 +40,24 @@ pub enum Call {
     Detach {
         id: EndpointId,
     },
-    /// The complete list: endpoints that are not in it are detached, changed ports and names take
-    /// effect in place, ids that were never attached are reported as missing.
+    /// All that the owner wants: endpoints and networks that are not in it go, changed ports and
+    /// names take effect in place, ids that were never attached are reported as missing. What other
+    /// owners want is not touched.
     Apply {
         document: Document,
     },
-    /// Every endpoint as it is now.
+    /// Every endpoint as it is now, of all owners.
     List,
     Status,
 }
 
-/// Everything that one host's containers want of its network.
+/// Everything that one owner wants of the host's network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
+    /// Beside the host's own one, [`crate::DEFAULT_NETWORK`].
+    #[serde(default)]
+    pub networks: Vec<NetworkSpec>,
     pub endpoints: Vec<EndpointSpec>,
 }
 
@@ -67,8 +76,9 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attached {
     pub endpoint: Endpoint,
-    /// What the container's resolv.conf names as its server.
-    pub dns: IpAddr,
+    /// What the container's resolv.conf names as its servers: the host's addresses on its first
+    /// network.
+    pub dns: Vec<IpAddr>,
     /// The domain that a short name is looked up in.
     pub search: String,
     /// Whether the namespace came ready out of the pool.
@@ -79,8 +89,21 @@ pub struct Attached {
 pub struct Status {
     pub version: String,
     pub counts: Counts,
+    pub networks: Vec<NetworkStatus>,
     /// What stands in the way and is not netd's to change, such as another program's firewall.
     pub findings: Vec<Finding>,
+}
+
+/// A network as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkStatus {
+    pub name: NetworkName,
+    /// Whose document it is from; none: the host's own.
+    pub owner: Option<OwnerName>,
+    pub subnets: Vec<IpNet>,
+    pub internal: bool,
+    /// How many endpoints are on it.
+    pub endpoints: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

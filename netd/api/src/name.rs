@@ -97,6 +97,39 @@ checked_name!(
             ))
 );
 
+checked_name!(
+    /// A link of Linux: `[a-zA-Z0-9._-]`, 1 to 15 bytes, not `.` or `..` (dev_valid_name in
+    /// net/core/dev.c takes more).
+    LinkName,
+    "link name",
+    "it takes 1 to 15 of a-z A-Z 0-9 - _ ., and is not . or ..",
+    |n| (1..=15).contains(&n.len())
+        && n != "."
+        && n != ".."
+        && n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+);
+
+impl LinkName {
+    /// The name of one of netd's own links: `fl` and 44 bits of a number.
+    pub fn numbered(number: u64) -> Self {
+        Self(format!("fl{:011x}", number & 0xfff_ffff_ffff))
+    }
+
+    /// `eth0`, `eth1` and so on.
+    pub fn eth(number: usize) -> Self {
+        Self(format!("eth{}", number % 1_000_000))
+    }
+}
+
+checked_name!(
+    /// Who wants something: what one wants is left alone by the documents of others.
+    OwnerName,
+    "owner",
+    "it takes 1 to 63 of a-z 0-9 -",
+    |n| (1..=63).contains(&n.len())
+        && n.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

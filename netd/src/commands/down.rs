@@ -2,6 +2,7 @@
 
 use super::{CommandError, socket, system};
 use crate::cli::Arguments;
+use crate::core::network::OURS;
 use crate::link::{self, Refused};
 use crate::lock;
 use crate::netlink::{Connection, Family};
@@ -64,16 +65,22 @@ fn end_running(path: &Path) -> Result<(), CommandError> {
 
 /// The rules last: until the links are gone, they guard them.
 fn remove_from_kernel(saved: &Saved) -> Result<(), CommandError> {
-    let network = &saved.header.network;
+    let header = &saved.header;
     let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
-    if let Some(bridge) = link::find_bridge(&mut route, &network.bridge)? {
-        let links = link::links(&mut route)?;
-        for port in links.iter().filter(|l| l.controller == Some(bridge)) {
-            link::delete(&mut route, port.index, &port.name)?;
-        }
-        link::delete(&mut route, bridge, &network.bridge)?;
+    for link in link::links(&mut route)?.iter().filter(|l| l.group & OURS == header.groups()) {
+        link::delete(&mut route, link.index, &link.name)?;
+    }
+    if let Some(device) = link::find_device(&mut route, &header.device)? {
+        link::delete(&mut route, device, &header.device)?;
     }
     let open = |e| Refused::new("open netlink", e);
-    Nftables::open(&network.table).map_err(open)?.remove()?;
-    sysctl::write("ipv4/ip_forward", &saved.header.ip_forward).map_err(system("restore ip_forward"))
+    Nftables::open(&header.table).map_err(open)?.remove()?;
+    for (name, value) in &header.parameters {
+        match sysctl::write(name, value) {
+            // Its interface is gone.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(system(format!("restore {name}")))?,
+        }
+    }
+    Ok(())
 }

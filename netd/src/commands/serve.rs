@@ -5,7 +5,6 @@ use crate::cli::Arguments;
 use crate::dns::{self, Forwarder};
 use crate::engine::{self, Settings, Started};
 use crate::{notify, server};
-use netd_api::Finding;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::unix::fs::DirBuilderExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,9 +16,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let settings = Settings {
         state_dir: arguments.state_dir.clone(),
         network: arguments.network.clone(),
-        bridge: arguments.bridge.clone(),
+        device: arguments.device.clone(),
         table: arguments.table.clone(),
-        subnet: arguments.subnet,
+        subnets: arguments.subnets.clone(),
         search: arguments.search.clone(),
         pool: usize::from(arguments.pool),
     };
@@ -37,20 +36,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 }
 
 async fn serve(arguments: &Arguments, started: Started) -> Result<(), CommandError> {
-    let Started { mut engine, inbox, zone, proxies, gateway } = started;
+    let Started { engine, inbox, zone, names, proxies } = started;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("catch SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("catch SIGINT"))?;
     tokio::spawn(proxies.run());
-    match dns::bind(gateway).await {
-        Ok(sockets) => {
-            let forwarder = Forwarder::new(arguments.resolv_conf.clone(), gateway);
-            tokio::task::spawn_local(dns::serve(sockets, zone, forwarder));
-        }
-        Err(e) => engine.find(Finding {
-            message: format!("containers have no name server: listen on {gateway} port 53: {e}"),
-            hint: Some(format!("see who listens there: ss -lnp 'src {gateway}'; restart netd")),
-        }),
-    }
+    let forwarder = Forwarder::new(arguments.resolv_conf.clone(), zone.clone());
+    let (tried, served) = oneshot::channel();
+    tokio::task::spawn_local(dns::serve(names, zone, forwarder, tried));
+    served.await.map_err(|e| system("start the name server")(std::io::Error::other(e)))?;
     let thread = std::thread::Builder::new().name("engine".to_owned());
     let (alive, ended) = oneshot::channel::<()>();
     let run = move || {

@@ -2,7 +2,7 @@
 
 use super::{CommandError, socket, system};
 use crate::cli::Arguments;
-use netd_api::{Call, Reply, Request};
+use netd_api::{Call, NetworkStatus, Place, Reply, Request};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
@@ -23,15 +23,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         "netd {}: {} endpoints, {} published ports, {} namespaces ready, {} addresses free\n",
         status.version, counts.endpoints, counts.published, counts.ready, counts.free_addresses
     );
+    for NetworkStatus { name, owner, subnets, internal, endpoints } in status.networks {
+        let subnets: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+        let whose = owner.map_or_else(|| "the host".to_owned(), String::from);
+        let internal = if internal { ", internal" } else { "" };
+        let subnets = subnets.join(" ");
+        text += &format!("network {name} {subnets}: of {whose}{internal}, {endpoints} endpoints\n");
+    }
     for endpoint in endpoints {
+        let on = |place: &Place| {
+            let addresses: Vec<String> = place.addresses.iter().map(ToString::to_string).collect();
+            format!(" {} {} {}", place.network, addresses.join(" "), place.link)
+        };
+        let places: Vec<String> = endpoint.places.iter().map(on).collect();
         let ports: Vec<String> = endpoint
             .spec
             .ports
             .iter()
-            .map(|m| format!(" {}->{}", m.host_port, m.container_port))
+            .map(|m| format!(" {}->{}/{}", m.host_port, m.container_port, m.protocol))
             .collect();
-        let id = &endpoint.spec.id;
-        text += &format!("{id} {} {}{}\n", endpoint.address, endpoint.link, ports.concat());
+        text += &format!("{}{}{}\n", endpoint.spec.id, places.concat(), ports.concat());
     }
     for finding in status.findings {
         text += &format!("! {}\n", finding.message);

@@ -1,15 +1,17 @@
 //! What should be: pure decisions, without clock, disk, socket or kernel.
 //!
-//! [`Network`] and [`Record`] say what is wanted; [`ipam`] gives addresses; [`plan`] turns the
-//! difference between wanted and observed into operations; [`ruleset`] says in nftables' terms what
+//! [`Desired`] says what is wanted; [`ipam`] gives addresses; [`plan`] turns the difference between
+//! wanted and observed into operations; [`recover`] finds out what was wanted from the kernel; [`ruleset`] says in nftables' terms what
 //! the packets' way is.
 
 mod desired;
 pub mod ipam;
-mod network;
+pub mod network;
 pub mod plan;
 pub mod recover;
 pub mod ruleset;
+#[cfg(test)]
+pub(crate) mod samples;
 
-pub use desired::{Binding, Desired, Record, conflict, failure};
-pub use network::{Mac, Network, choose_subnet};
+pub use desired::{Binding, Desired, Place, Published, Record, failure, interface};
+pub use network::Network;

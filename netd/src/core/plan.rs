@@ -1,85 +1,87 @@
 //! From wanted and observed to operations.
 
+use super::network;
 use super::ruleset::Element;
-use super::{Binding, Mac, Record};
+use super::{Network, Record};
 use netd_api::EndpointId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A port of our bridge, as the kernel shows it.
+/// A link of the host, as the kernel shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObservedPort {
+pub struct ObservedLink {
     pub index: u32,
     pub name: String,
+    pub group: u32,
 }
 
 /// What to do about links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// The endpoint's namespace is gone, and its link with it: it is not wanted any more.
+    /// One of the endpoint's links is gone, so its namespace is: it is not wanted any more.
     Forget(EndpointId),
-    /// The endpoint's link is there but not on the bridge.
-    Join { index: u32, name: String },
-    /// A port of the bridge that belongs to nobody.
+    /// A link is in another group than its network's: it could reach what is not its own.
+    Regroup { index: u32, name: String, group: u32 },
+    /// A link in one of our groups that belongs to nobody.
     Delete { index: u32, name: String },
 }
 
-/// Compares the wanted endpoints with the kernel's links. `links` are all that there are, `ports`
-/// those on our bridge; `ready` are the pool's.
+/// Compares the wanted endpoints with the kernel's links. `ready` are the pool's, with the group
+/// that they are to be in; `groups` is where our groups begin.
 pub fn links<'a>(
     wanted: impl IntoIterator<Item = &'a Record>,
-    ready: &[u32],
-    links: &[ObservedPort],
-    ports: &[ObservedPort],
+    ready: &[(u32, u32)],
+    links: &[ObservedLink],
+    groups: u32,
 ) -> Vec<Operation> {
     let mut operations = Vec::new();
-    let mut known: BTreeSet<u32> = ready.iter().copied().collect();
-    let is_port = |index: u32| ports.iter().any(|p| p.index == index);
+    let mut known: BTreeMap<u32, u32> = ready.iter().copied().collect();
     for record in wanted {
         // An index is not given twice (until 2^31 links were made), a name may be.
-        if links.iter().any(|l| l.index == record.index && l.name == record.link) {
-            known.insert(record.index);
-            if !is_port(record.index) {
-                operations.push(join(record.index, &record.link));
-            }
+        let is_there =
+            |index: u32, name: &str| links.iter().any(|l| l.index == index && l.name == name);
+        if record.places.iter().all(|p| is_there(p.index, p.link.as_str())) {
+            known.extend(record.places.iter().map(|place| (place.index, place.group)));
         } else {
             operations.push(Operation::Forget(record.spec.id.clone()));
         }
     }
-    for index in ready.iter().filter(|i| !is_port(**i)) {
-        if let Some(link) = links.iter().find(|l| l.index == *index) {
-            operations.push(join(*index, &link.name));
+    for ObservedLink { index, name, group } in links {
+        let (index, name) = (*index, name.clone());
+        match known.get(&index) {
+            Some(wanted) if wanted != group => {
+                operations.push(Operation::Regroup { index, name, group: *wanted });
+            }
+            None if *group & network::OURS == groups => {
+                operations.push(Operation::Delete { index, name })
+            }
+            _ => {}
         }
-    }
-    for port in ports.iter().filter(|p| !known.contains(&p.index)) {
-        operations.push(Operation::Delete { index: port.index, name: port.name.clone() });
     }
     operations
 }
 
-fn join(index: u32, name: &str) -> Operation {
-    Operation::Join { index, name: name.to_owned() }
-}
-
 /// The set elements that an endpoint needs.
 pub fn elements(record: &Record) -> BTreeSet<Element> {
-    let mut elements = BTreeSet::from([
-        Element::Port { index: record.index },
-        Element::Source {
-            index: record.index,
-            mac: Mac::of(record.address).0,
-            address: record.address,
-        },
-    ]);
-    for mapping in &record.spec.ports {
-        // What was recorded was checked; an address of another family needs no element.
-        if let Ok(binding) = Binding::of(mapping) {
-            elements.insert(Element::Published {
-                binding,
-                address: record.address,
-                port: mapping.container_port,
-            });
+    let mut elements = BTreeSet::new();
+    for place in &record.places {
+        for (address, gateway) in place.addresses.iter().zip(&place.gateways) {
+            elements.insert(Element::source(place.index, *address));
+            elements.insert(Element::hairpin(*address, *gateway));
         }
     }
+    elements.extend(record.published().filter_map(|published| published.element()));
+    elements
+}
+
+/// The set elements that a network needs.
+pub fn network_elements(network: &Network) -> BTreeSet<Element> {
+    let group = network.group;
+    let mut elements = BTreeSet::from([Element::linked(group, group)]);
+    if network.internal {
+        elements.insert(Element::internal(group));
+    }
+    elements.extend(network.subnets.iter().map(|subnet| Element::subnet(*subnet)));
+    elements.extend(network.gateways().map(Element::gateway));
     elements
 }
 
@@ -91,6 +93,19 @@ pub struct Change {
 }
 
 impl Change {
+    /// From some elements to others.
+    pub fn between(old: &BTreeSet<Element>, new: &BTreeSet<Element>) -> Self {
+        Self {
+            remove: old.difference(new).cloned().collect(),
+            add: new.difference(old).cloned().collect(),
+        }
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.remove.extend(other.remove);
+        self.add.extend(other.add);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.add.is_empty()
     }
@@ -101,61 +116,60 @@ pub fn change<'a>(
     old: impl IntoIterator<Item = &'a Record>,
     new: impl IntoIterator<Item = &'a Record>,
 ) -> Change {
-    let old: BTreeSet<Element> = old.into_iter().flat_map(elements).collect();
-    let new: BTreeSet<Element> = new.into_iter().flat_map(elements).collect();
-    Change {
-        remove: old.difference(&new).cloned().collect(),
-        add: new.difference(&old).cloned().collect(),
-    }
+    let of = |records: &mut dyn Iterator<Item = &'a Record>| records.flat_map(elements).collect();
+    Change::between(&of(&mut old.into_iter()), &of(&mut new.into_iter()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netd_api::{EndpointSpec, NetworkName, PortMapping, Protocol};
+    use crate::core::samples;
+    use netd_api::{LinkName, PortMapping, Protocol};
 
-    fn record(id: &str, index: u32, host_port: u16) -> Record {
-        Record {
-            spec: EndpointSpec {
-                id: EndpointId::new(id).unwrap(),
-                network: NetworkName::new("default").unwrap(),
-                names: vec![],
-                ports: vec![PortMapping {
-                    host_ip: None,
-                    host_port,
-                    container_port: 80,
-                    protocol: Protocol::Tcp,
-                }],
-                address: None,
-            },
-            address: [10, 0, 0, index as u8].into(),
-            link: format!("fl{index}"),
-            index,
-        }
+    fn network() -> Network {
+        samples::network("bridge", 0, &["10.0.0.0/24"])
     }
 
-    fn port(index: u32) -> ObservedPort {
-        ObservedPort { index, name: format!("fl{index}") }
+    fn record(id: &str, index: u32, host_port: u16) -> Record {
+        let address = format!("10.0.0.{index}");
+        let mut record = samples::record(id, &[], &[(&network(), &[address.as_str()])]);
+        record.places[0].index = index;
+        record.places[0].link = LinkName::new(format!("fl{index}")).unwrap();
+        record.spec.ports = vec![PortMapping {
+            host_ip: None,
+            host_port,
+            container_port: 80,
+            protocol: Protocol::Tcp,
+        }];
+        record
+    }
+
+    fn link(index: u32, group: u32) -> ObservedLink {
+        ObservedLink { index, name: format!("fl{index}"), group }
+    }
+
+    const OURS: u32 = 0x4abc_0000;
+
+    fn compare(wanted: &[Record], ready: &[(u32, u32)], found: &[ObservedLink]) -> Vec<Operation> {
+        links(wanted, ready, found, OURS)
     }
 
     #[test]
     fn nothing_is_done_where_the_kernel_has_what_is_wanted() {
         let wanted = [record("a", 3, 1), record("b", 4, 2)];
-        assert_eq!(
-            links(&wanted, &[5], &[port(3), port(4), port(5)], &[port(3), port(4), port(5)]),
-            []
-        );
+        let found = [link(1, 0), link(3, OURS), link(4, OURS), link(5, OURS)];
+        assert_eq!(compare(&wanted, &[(5, OURS)], &found), []);
     }
 
     #[test]
-    fn a_vanished_link_forgets_and_a_strange_port_goes() {
+    fn a_vanished_link_forgets_and_a_strange_one_goes() {
         let wanted = [record("a", 3, 1), record("b", 4, 2)];
-        let operations = links(&wanted, &[], &[port(4), port(9)], &[port(9)]);
+        let operations = compare(&wanted, &[], &[link(4, 9), link(9, OURS), link(10, 0)]);
         assert_eq!(
             operations,
             [
                 Operation::Forget(EndpointId::new("a").unwrap()),
-                join(4, "fl4"),
+                Operation::Regroup { index: 4, name: "fl4".to_owned(), group: OURS },
                 Operation::Delete { index: 9, name: "fl9".to_owned() },
             ]
         );
@@ -164,8 +178,8 @@ mod tests {
     #[test]
     fn a_reused_name_with_another_index_is_not_the_endpoints_link() {
         let wanted = [record("a", 3, 1)];
-        let other = ObservedPort { index: 7, name: "fl3".to_owned() };
-        let operations = links(&wanted, &[], std::slice::from_ref(&other), &[]);
+        let other = ObservedLink { index: 7, name: "fl3".to_owned(), group: 0 };
+        let operations = compare(&wanted, &[], &[other]);
         assert_eq!(operations, [Operation::Forget(EndpointId::new("a").unwrap())]);
     }
 

@@ -2,9 +2,9 @@
 
 use super::zone::{Answer, Zone};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, PTR};
+use hickory_proto::rr::rdata::{A, AAAA, PTR};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// Seconds that an answer may be kept: a unit's address may change when it is started again.
 const TTL: u32 = 5;
@@ -31,7 +31,8 @@ pub(super) enum Transport {
     Tcp,
 }
 
-pub(super) fn decide(bytes: &[u8], transport: Transport, zone: &Zone) -> Decision {
+/// `asks` is the address that the query came from.
+pub(super) fn decide(bytes: &[u8], transport: Transport, zone: &Zone, asks: IpAddr) -> Decision {
     if bytes.len() < HEADER || bytes[2] & RESPONSE != 0 {
         return Decision::Ignore;
     }
@@ -51,13 +52,14 @@ pub(super) fn decide(bytes: &[u8], transport: Transport, zone: &Zone) -> Decisio
         return reply(ResponseCode::Refused, vec![]);
     }
     let name = question.name();
-    match look_up(name, zone) {
+    match look_up(name, zone, asks) {
         Answer::Foreign => Decision::Forward,
         Answer::Nothing => reply(ResponseCode::NXDomain, vec![]),
         Answer::Addresses(addresses) => {
-            let wanted = matches!(question.query_type(), RecordType::A | RecordType::ANY);
-            let records = addresses.into_iter().filter(|_| wanted).map(|a| address(name, a));
-            reply(ResponseCode::NoError, records.collect())
+            let kind = question.query_type();
+            let records = addresses.into_iter().map(|a| address(name, a));
+            let wanted = |r: &Record| [r.record_type(), RecordType::ANY].contains(&kind);
+            reply(ResponseCode::NoError, records.filter(wanted).collect())
         }
         Answer::Name(target) => {
             let wanted = matches!(question.query_type(), RecordType::PTR | RecordType::ANY);
@@ -95,19 +97,24 @@ pub(super) fn is_failure(answer: &[u8]) -> bool {
     [ResponseCode::ServFail, ResponseCode::Refused].iter().any(|c| c.low() == code)
 }
 
-fn look_up(name: &Name, zone: &Zone) -> Answer {
+fn look_up(name: &Name, zone: &Zone, asks: IpAddr) -> Answer {
     let text = name.to_ascii();
-    if text.to_ascii_lowercase().ends_with(".in-addr.arpa.")
+    let lower = text.to_ascii_lowercase();
+    if (lower.ends_with(".in-addr.arpa.") || lower.ends_with(".ip6.arpa."))
         && let Ok(net) = name.parse_arpa_name()
-        && let (IpAddr::V4(address), 32) = (net.addr(), net.prefix_len())
+        && net.prefix_len() == net.max_prefix_len()
     {
-        return zone.look_up_address(address);
+        return zone.look_up_address(net.addr(), asks);
     }
-    zone.look_up(&text)
+    zone.look_up(&text, asks)
 }
 
-fn address(name: &Name, address: Ipv4Addr) -> Record {
-    Record::from_rdata(name.clone(), TTL, RData::A(A(address)))
+fn address(name: &Name, address: IpAddr) -> Record {
+    let data = match address {
+        IpAddr::V4(address) => RData::A(A(address)),
+        IpAddr::V6(address) => RData::AAAA(AAAA(address)),
+    };
+    Record::from_rdata(name.clone(), TTL, data)
 }
 
 fn reply(

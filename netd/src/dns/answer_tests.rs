@@ -1,18 +1,17 @@
 use super::*;
+use crate::core::samples::{network, record};
 use hickory_proto::op::Query;
-use netd_api::{DnsName, EndpointId, EndpointSpec, NetworkName};
+
+const ASKS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
 fn zone(endpoints: usize) -> Zone {
-    let mut zone = Zone::new("10.0.0.0/16".parse().unwrap(), "flotilla.internal");
+    let network = network("bridge", 0, &["10.0.0.0/16", "fd00::/64"]);
+    let mut zone = Zone::default();
+    zone.put_network(&network);
     for i in 0..endpoints {
-        let spec = EndpointSpec {
-            id: EndpointId::new(format!("web:{i}")).unwrap(),
-            network: NetworkName::new("bridge").unwrap(),
-            names: vec![DnsName::new("web").unwrap()],
-            ports: vec![],
-            address: None,
-        };
-        zone.insert(&spec, Ipv4Addr::from_bits(0x0a00_0002 + i as u32));
+        let (four, six) =
+            (format!("10.0.{}.{}", i / 200, i % 200 + 2), format!("fd00::{:x}", i + 2));
+        zone.insert(&record(&format!("web:{i}"), &["web"], &[(&network, &[&four, &six])]));
     }
     zone
 }
@@ -24,7 +23,7 @@ fn query(name: &str, kind: RecordType) -> Vec<u8> {
 }
 
 fn ask(zone: &Zone, name: &str, kind: RecordType) -> Message {
-    match decide(&query(name, kind), Transport::Udp, zone) {
+    match decide(&query(name, kind), Transport::Udp, zone, ASKS) {
         Decision::Reply(bytes) => Message::from_vec(&bytes).unwrap(),
         other => panic!("{name}: {other:?}"),
     }
@@ -36,13 +35,18 @@ fn an_endpoint_has_an_address_and_a_name() {
     let reply = ask(&zone, "web.", RecordType::A);
     assert_eq!(reply.metadata.id, 7);
     assert_eq!(reply.answers[0].data, RData::A(A::new(10, 0, 0, 2)));
-    let reply = ask(&zone, "2.0.0.10.in-addr.arpa.", RecordType::PTR);
-    assert_eq!(reply.answers[0].data.to_string(), "web.flotilla.internal.");
+    let reply = ask(&zone, "web.", RecordType::AAAA);
+    assert_eq!(reply.answers[0].data, RData::AAAA(AAAA("fd00::2".parse().unwrap())));
+    let six = format!("2.{}d.f.ip6.arpa.", "0.".repeat(29));
+    for name in ["2.0.0.10.in-addr.arpa.", &six] {
+        let reply = ask(&zone, name, RecordType::PTR);
+        assert_eq!(reply.answers[0].data.to_string(), "web.flotilla.internal.");
+    }
 }
 
 #[test]
 fn a_known_name_without_that_kind_exists() {
-    let reply = ask(&zone(1), "web.", RecordType::AAAA);
+    let reply = ask(&zone(1), "web.", RecordType::MX);
     assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
     assert!(reply.answers.is_empty());
 }
@@ -58,7 +62,10 @@ fn an_unknown_short_name_is_answered_here() {
 fn the_worlds_names_are_forwarded() {
     let zone = zone(1);
     for name in ["example.org.", "1.2.0.192.in-addr.arpa."] {
-        assert_eq!(decide(&query(name, RecordType::A), Transport::Udp, &zone), Decision::Forward);
+        assert_eq!(
+            decide(&query(name, RecordType::A), Transport::Udp, &zone, ASKS),
+            Decision::Forward
+        );
     }
 }
 
@@ -67,7 +74,7 @@ fn a_long_answer_is_cut_for_udp_and_whole_for_tcp() {
     let zone = zone(200);
     let reply = ask(&zone, "web.", RecordType::A);
     assert!(reply.metadata.truncation);
-    let Decision::Reply(bytes) = decide(&query("web.", RecordType::A), Transport::Tcp, &zone)
+    let Decision::Reply(bytes) = decide(&query("web.", RecordType::A), Transport::Tcp, &zone, ASKS)
     else {
         panic!("no reply");
     };
@@ -77,15 +84,15 @@ fn a_long_answer_is_cut_for_udp_and_whole_for_tcp() {
 #[test]
 fn garbage_gets_an_error_or_nothing_and_never_a_panic() {
     let zone = zone(1);
-    assert_eq!(decide(b"", Transport::Udp, &zone), Decision::Ignore);
-    assert_eq!(decide(&[0xff; 40], Transport::Udp, &zone), Decision::Ignore);
+    assert_eq!(decide(b"", Transport::Udp, &zone, ASKS), Decision::Ignore);
+    assert_eq!(decide(&[0xff; 40], Transport::Udp, &zone, ASKS), Decision::Ignore);
     let whole = query("web.", RecordType::A);
     for cut in 12..whole.len() {
-        assert!(matches!(decide(&whole[..cut], Transport::Udp, &zone), Decision::Reply(_)));
+        assert!(matches!(decide(&whole[..cut], Transport::Udp, &zone, ASKS), Decision::Reply(_)));
     }
     let mut response = whole;
     response[2] |= 0x80;
-    assert_eq!(decide(&response, Transport::Udp, &zone), Decision::Ignore);
+    assert_eq!(decide(&response, Transport::Udp, &zone, ASKS), Decision::Ignore);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::answer::{Transport, answers, is_failure};
 use super::resolv_conf::ResolvConf;
+use super::zone::SharedZone;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,12 +22,12 @@ const SERVERS: usize = 3;
 
 pub struct Forwarder {
     configuration: RefCell<ResolvConf>,
-    /// Our own address: a host whose resolv.conf names it would ask itself for ever.
-    ourselves: Ipv4Addr,
+    /// Our own addresses: a host whose resolv.conf names one would ask itself for ever.
+    ourselves: SharedZone,
 }
 
 impl Forwarder {
-    pub fn new(resolv_conf: PathBuf, ourselves: Ipv4Addr) -> Self {
+    pub fn new(resolv_conf: PathBuf, ourselves: SharedZone) -> Self {
         Self { configuration: RefCell::new(ResolvConf::new(resolv_conf)), ourselves }
     }
 
@@ -61,7 +62,7 @@ impl Forwarder {
 
     fn servers(&self) -> Vec<SocketAddr> {
         let mut configuration = self.configuration.borrow_mut();
-        let foreign = |s: &&SocketAddr| s.ip() != IpAddr::V4(self.ourselves);
+        let foreign = |s: &&SocketAddr| self.ourselves.read(|zone| !zone.is_gateway(s.ip()));
         configuration.servers().iter().filter(foreign).take(SERVERS).copied().collect()
     }
 }

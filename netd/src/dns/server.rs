@@ -1,20 +1,22 @@
-//! Port 53 of the bridge's address.
+//! Port 53 of the host's addresses on its networks.
 //!
 //! Every question that is not answered at once, and every TCP connection, is a task of its own with
 //! a deadline, and counted by client: a slow or greedy one takes nothing from the others.
 
 use super::answer::{Decision, Transport, decide, failed};
 use super::forward::{Forwarder, read_message, write_message};
+use super::listeners::Wanted;
 use super::zone::SharedZone;
 use crate::sys::socket::reserve_receive_buffer;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::spawn_local;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{sleep, timeout};
 
 const PORT: u16 = 53;
@@ -25,15 +27,17 @@ const PER_CLIENT: usize = 64;
 const WAITING: usize = 2 << 20;
 /// How long a TCP client may take for a question, or to read an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries to listen.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Rest after a failure of the socket itself.
 const REST: Duration = Duration::from_millis(100);
 
-pub struct Sockets {
+struct Sockets {
     udp: UdpSocket,
     tcp: TcpListener,
 }
 
-pub async fn bind(address: Ipv4Addr) -> io::Result<Sockets> {
+async fn bind(address: IpAddr) -> io::Result<Sockets> {
     let udp = UdpSocket::bind((address, PORT)).await?;
     reserve_receive_buffer(&udp, WAITING)?;
     Ok(Sockets { udp, tcp: TcpListener::bind((address, PORT)).await? })
@@ -45,9 +49,53 @@ struct Server {
     limits: Limits,
 }
 
-/// Serves until the process ends. Runs in a local set.
-pub async fn serve(sockets: Sockets, zone: SharedZone, forwarder: Forwarder) {
+/// Serves at the addresses that are wanted until the process ends, and goes on trying where it
+/// cannot yet. Runs in a local set. `served` hears when each of the first ones was tried.
+pub async fn serve(
+    mut listeners: Wanted,
+    zone: SharedZone,
+    forwarder: Forwarder,
+    served: oneshot::Sender<()>,
+) {
     let server = Rc::new(Server { zone, forwarder, limits: Limits::default() });
+    let mut open: HashMap<IpAddr, JoinHandle<()>> = HashMap::new();
+    let mut served = Some(served);
+    loop {
+        let wanted = listeners.wanted.borrow_and_update().clone();
+        open.retain(|address, task| {
+            let stays = wanted.contains(address);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        let mut refused = BTreeMap::new();
+        for address in &wanted {
+            if !open.contains_key(address) {
+                match bind(*address).await {
+                    Ok(sockets) => {
+                        open.insert(*address, spawn_local(serve_at(sockets, Rc::clone(&server))));
+                    }
+                    Err(e) => {
+                        refused.insert(*address, e.to_string());
+                    }
+                }
+            }
+        }
+        let complete = refused.is_empty();
+        listeners.tell(refused);
+        if let Some(served) = served.take() {
+            // Nobody may wait for it any more.
+            let _ = served.send(());
+        }
+        tokio::select! {
+            changed = listeners.wanted.changed() => if changed.is_err() { return },
+            () = sleep(AGAIN), if !complete => {}
+        }
+    }
+}
+
+async fn serve_at(sockets: Sockets, server: Rc<Server>) {
     let tcp = serve_tcp(sockets.tcp, Rc::clone(&server));
     tokio::join!(serve_udp(Rc::new(sockets.udp), server), tcp);
 }
@@ -60,7 +108,7 @@ async fn serve_udp(socket: Rc<UdpSocket>, server: Rc<Server>) {
             continue;
         };
         let query = &buffer[..length];
-        let reply = match server.zone.read(|z| decide(query, Transport::Udp, z)) {
+        let reply = match server.zone.read(|z| decide(query, Transport::Udp, z, client.ip())) {
             Decision::Ignore => None,
             Decision::Reply(reply) => Some(reply),
             Decision::Forward => match server.limits.enter(client.ip()) {
@@ -95,7 +143,7 @@ async fn serve_tcp(listener: TcpListener, server: Rc<Server>) {
                     let server = Rc::clone(&server);
                     spawn_local(async move {
                         // An error is the client's going away or being slow: its own loss.
-                        let _ = server.converse(stream).await;
+                        let _ = server.converse(stream, client.ip()).await;
                         drop(place);
                     });
                 }
@@ -111,10 +159,10 @@ impl Server {
         answer.or_else(|| failed(query, transport))
     }
 
-    async fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+    async fn converse(&self, mut stream: TcpStream, client: IpAddr) -> io::Result<()> {
         loop {
             let query = timeout(PATIENCE, read_message(&mut stream)).await??;
-            let reply = match self.zone.read(|z| decide(&query, Transport::Tcp, z)) {
+            let reply = match self.zone.read(|z| decide(&query, Transport::Tcp, z, client)) {
                 Decision::Ignore => return Ok(()),
                 Decision::Reply(reply) => Some(reply),
                 Decision::Forward => self.forward(&query, Transport::Tcp).await,

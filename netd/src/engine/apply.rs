@@ -1,16 +1,18 @@
-//! The complete list of what is wanted.
+//! The complete list of what an owner wants.
 
 use super::Engine;
-use super::attach::Taken;
-use crate::core::plan;
-use crate::core::{Binding, Desired, Record, failure};
+use super::networks::NetworkChanges;
+use super::ports::Taken;
+use crate::core::plan::{self, Change};
+use crate::core::ruleset::Element;
+use crate::core::{Binding, Desired, Published, Record, failure};
 use crate::store::Entry;
-use netd_api::{Document, EndpointId, EndpointSpec, ErrorKind, Failure, PortMapping};
+use netd_api::{Document, EndpointId, EndpointSpec, ErrorKind, Failure, OwnerName};
 use std::collections::BTreeSet;
-use std::net::SocketAddrV4;
 
 /// What a document changes.
 struct Changes {
+    networks: NetworkChanges,
     leaving: Vec<EndpointId>,
     /// Endpoints that stay, with their new specification.
     altered: Vec<Record>,
@@ -19,15 +21,24 @@ struct Changes {
 
 impl Engine {
     /// Checks everything first; a document with one fault changes nothing.
-    pub(super) fn apply(&mut self, document: Document) -> Result<Vec<EndpointId>, Failure> {
-        let changes = self.compare(document)?;
-        let taken = self.reserve_new(&changes)?;
+    pub(super) fn apply(
+        &mut self,
+        owner: &OwnerName,
+        document: Document,
+    ) -> Result<Vec<EndpointId>, Failure> {
+        let changes = self.compare(owner, document)?;
+        let taken = self.reserve(self.new_ports(&changes.altered))?;
         self.write_down(&changes)?;
+        let networks_before: BTreeSet<Element> = self.network_elements();
         let before: BTreeSet<Binding> =
             self.desired.endpoints.values().flat_map(Record::bindings).collect();
         let kept: BTreeSet<Binding> = changes.altered.iter().flat_map(Record::bindings).collect();
         for id in &changes.leaving {
             self.let_go(id, &kept);
+        }
+        let system = |e| failure(ErrorKind::System, format!("apply the document: {e}"));
+        if !changes.networks.is_empty() {
+            self.put_networks(&changes.networks).map_err(system)?;
         }
         let old: Vec<Record> = changes
             .altered
@@ -38,23 +49,34 @@ impl Engine {
             self.desired.insert(record.clone());
         }
         let mut change = plan::change(old.iter().chain(&self.dying), &changes.altered);
-        self.keep_ports(&mut change);
-        match self.nft.change(&change) {
-            Ok(()) => self.hand_to_reaper(),
-            Err(_) => {
-                self.hand_to_reaper();
-                self.replace_tables()
-                    .map_err(|e| failure(ErrorKind::System, format!("apply the document: {e}")))?;
-            }
+        change.extend(Change::between(&networks_before, &self.network_elements()));
+        let done = self.nft.change(&change);
+        self.hand_to_reaper();
+        if done.is_err() {
+            self.replace_table().map_err(system)?;
         }
         self.serve_altered(&old, &changes.altered, &before, taken);
         Ok(changes.missing)
     }
 
-    fn compare(&self, document: Document) -> Result<Changes, Failure> {
-        let mut seen = BTreeSet::new();
+    fn network_elements(&self) -> BTreeSet<Element> {
+        self.desired.networks.values().flat_map(plan::network_elements).collect()
+    }
+
+    fn compare(&mut self, owner: &OwnerName, document: Document) -> Result<Changes, Failure> {
+        let wanted: BTreeSet<EndpointId> =
+            document.endpoints.iter().map(|spec| spec.id.clone()).collect();
+        let own = self.desired.endpoints.values().filter(|record| record.owner == *owner);
+        let leaving = own.map(|record| record.spec.id.clone()).filter(|id| !wanted.contains(id));
+        let leaving: Vec<EndpointId> = leaving.collect();
+        let networks = self.compare_networks(owner, document.networks, &leaving)?;
+        let mut changes = Changes { networks, leaving, altered: vec![], missing: vec![] };
+        // The endpoints of others hold their ports too.
         let mut after = Desired::default();
-        let mut changes = Changes { leaving: vec![], altered: vec![], missing: vec![] };
+        after.networks = changes.networks.on(&self.desired.networks);
+        let others = self.desired.endpoints.values().filter(|record| record.owner != *owner);
+        others.for_each(|record| after.insert(record.clone()));
+        let mut seen = BTreeSet::new();
         for spec in document.endpoints {
             if !seen.insert(spec.id.clone()) {
                 let message = format!("apply {}: it is in the document twice", spec.id);
@@ -64,8 +86,8 @@ impl Engine {
                 changes.missing.push(spec.id);
                 continue;
             };
-            after.check(&spec, &self.network)?;
-            check_in_place(record, &spec)?;
+            check_in_place(owner, record, &spec)?;
+            after.check(&spec)?;
             let altered = spec != record.spec;
             let record = Record { spec, ..record.clone() };
             after.insert(record.clone());
@@ -73,30 +95,15 @@ impl Engine {
                 changes.altered.push(record);
             }
         }
-        let all = self.desired.endpoints.keys();
-        changes.leaving = all.filter(|id| !seen.contains(*id)).cloned().collect();
         Ok(changes)
     }
 
-    /// Takes the ports that nobody of ours has yet. One that an endpoint leaves to another one is
-    /// retargeted instead, so its listener stays.
-    fn reserve_new(&mut self, changes: &Changes) -> Result<Vec<Taken>, Failure> {
-        let ours: BTreeSet<Binding> =
-            self.desired.endpoints.values().flat_map(Record::bindings).collect();
-        let new: Vec<PortMapping> = changes
-            .altered
-            .iter()
-            .flat_map(|r| &r.spec.ports)
-            .filter(|m| Binding::of(m).is_ok_and(|b| !ours.contains(&b)))
-            .copied()
-            .collect();
-        self.reserve(&new)
-    }
-
     fn write_down(&mut self, changes: &Changes) -> Result<(), Failure> {
+        let networks = changes.networks.put.iter().cloned().map(Entry::Network);
         let left = changes.leaving.iter().cloned().map(Entry::Detach);
         let altered = changes.altered.iter().cloned().map(Entry::Attach);
-        let entries: Vec<Entry> = left.chain(altered).collect();
+        let dropped = changes.networks.dropped.iter().cloned().map(Entry::DropNetwork);
+        let entries: Vec<Entry> = networks.chain(left).chain(altered).chain(dropped).collect();
         if entries.is_empty() {
             return Ok(());
         }
@@ -120,40 +127,54 @@ impl Engine {
             self.closing.push(self.proxies.close(*binding));
         }
         for record in old {
-            self.zone.change(|z| z.remove(&record.spec, record.address));
+            self.zone.change(|z| z.remove(record));
         }
         let mut taken = taken;
         for record in new {
-            for mapping in &record.spec.ports {
-                if let Ok(binding) = Binding::of(mapping)
-                    && before.contains(&binding)
-                {
-                    let target = SocketAddrV4::new(record.address, mapping.container_port);
+            for Published { binding, target } in record.published() {
+                if before.contains(&binding) {
                     self.proxies.retarget(binding, target);
                 }
             }
-            let (mine, others) =
-                taken.into_iter().partition(|t: &Taken| record.bindings().any(|b| b == t.binding));
+            let (mine, others) = taken
+                .into_iter()
+                .partition(|t: &Taken| record.bindings().any(|b| b == t.published.binding));
             taken = others;
             self.serve(record, mine);
         }
     }
-
-    /// Makes our tables right after a change that the kernel refused, or that somebody else made.
-    /// Detached links first become the reaper's, whose elements in `ports` are put back too.
-    pub(super) fn restore_tables(&mut self) {
-        self.hand_to_reaper();
-        if let Err(e) = self.replace_tables() {
-            crate::say::say(format_args!("restore the tables: {e}"));
-        }
-    }
 }
 
-fn check_in_place(record: &Record, spec: &EndpointSpec) -> Result<(), Failure> {
-    if spec.address.is_some_and(|a| a != record.address) {
-        let message = format!("apply {}: it has the address {} already", spec.id, record.address);
-        let hint = Some("detach it and attach it with the other address".to_owned());
-        return Err(Failure { hint, ..failure(ErrorKind::Invalid, message) });
+/// What of an endpoint can change while it runs: its names and ports.
+fn check_in_place(owner: &OwnerName, record: &Record, spec: &EndpointSpec) -> Result<(), Failure> {
+    let id = &spec.id;
+    if record.owner != *owner {
+        let message = format!("apply {id}: it is {}'s", record.owner);
+        return Err(failure(ErrorKind::Denied, message));
+    }
+    let hint = Some("detach it and attach it with a new id".to_owned());
+    let invalid = |text: String| {
+        Err(Failure { hint, ..failure(ErrorKind::Invalid, format!("apply {id}: {text}")) })
+    };
+    let names = |spec: &EndpointSpec| -> Vec<_> {
+        spec.networks.iter().map(|attachment| attachment.network.to_string()).collect()
+    };
+    let (has, wants) = (names(&record.spec), names(spec));
+    if has != wants {
+        return invalid(format!("it is on {}, not on {}", has.join(", "), wants.join(", ")));
+    }
+    for (place, attachment) in record.places.iter().zip(&spec.networks) {
+        let other = attachment.addresses.iter().find(|a| !place.addresses.contains(a));
+        if let Some(other) = other {
+            let network = &place.network;
+            return invalid(format!("it has another address on {network} than {other}"));
+        }
+        if attachment.mac.is_some_and(|mac| mac != place.mac) {
+            return invalid(format!("it has the hardware address {}", place.mac));
+        }
+        if attachment.interface.as_ref().is_some_and(|name| *name != place.interface) {
+            return invalid(format!("its link is called {}", place.interface));
+        }
     }
     Ok(())
 }

@@ -1,61 +1,58 @@
 //! A new endpoint.
 
 use super::{Answer, Engine, not_written, refused};
-use crate::core::plan::{self, Change};
-use crate::core::ruleset::Element;
-use crate::core::{Binding, Record, failure};
-use crate::link::{self, Place};
-use crate::netlink::Refused;
-use crate::pool::Ready;
-use crate::proxy::{self, Reserved};
+use crate::core::plan;
+use crate::core::recover::label;
+use crate::core::{Network, Place, Published, Record, failure, interface};
+use crate::link::{self, Inside, Outside};
+use crate::netlink::{Connection, Refused};
+use crate::pool::{Ready, Target};
 use crate::store::Entry;
-use netd_api::{Attached, EndpointSpec, ErrorKind, Failure, PortMapping, Reply};
-use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use netd_api::{Attached, Attachment, EndpointSpec, ErrorKind, Failure, OwnerName, Reply};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// A listener that was taken for a mapping.
-pub(super) struct Taken {
-    pub(super) binding: Binding,
-    reserved: Reserved,
-    port: u16,
-}
-
 impl Engine {
     /// Checks, chooses, reserves; then writes the journal, the namespace, the sets; then serves.
-    pub(super) fn attach(&mut self, spec: EndpointSpec) -> Result<Answer, Failure> {
+    pub(super) fn attach(
+        &mut self,
+        owner: &OwnerName,
+        spec: EndpointSpec,
+    ) -> Result<Answer, Failure> {
         if let Some(record) = self.desired.endpoints.get(&spec.id) {
-            return self.attach_again(&spec, record);
+            return self.attach_again(owner, &spec, record);
         }
-        self.desired.check(&spec, &self.network)?;
-        let address = self.ipam.pick(spec.address, spec.names.first())?;
-        let taken = self.reserve(&spec.ports)?;
-        let (ready, pooled) = self.pool.take().map_err(|e| refused("attach", &spec.id, &e))?;
-        let Ready { namespace, mut inside, link, index } = ready;
-        let record = Record { spec, address, link, index };
+        self.desired.check(&spec)?;
+        let mut record = Record { owner: owner.clone(), places: self.choose(&spec)?, spec };
+        let taken = self.reserve(record.published().collect())?;
+        let id = record.spec.id.clone();
+        let made = self.make_links(&mut record).map_err(|e| refused("attach", &id, &e))?;
+        let Made { namespace, mut inside, pooled } = made;
 
         let entry = Entry::Attach(record.clone());
-        self.journal.append(&[entry]).map_err(|e| not_written("attach", &record.spec.id, &e))?;
-        let place = self.place(address);
-        let done = link::configure(&mut inside, place)
-            .and_then(|()| link::label(&mut self.route, index, record.spec.id.as_str()))
-            .and_then(|()| self.put_in(&record));
+        self.journal.append(&[entry]).map_err(|e| not_written("attach", &id, &e))?;
+        let done = self.connect(&record, &mut inside).and_then(|()| self.put_in(&record));
         if let Err(e) = done {
             return Err(self.give_up(&record, &e));
         }
         drop(inside);
-        self.ipam.take(address);
-        if let Some(name) = record.spec.names.first() {
-            self.ipam.remember(name, address);
-        }
+        self.ipams.take(&record);
         self.serve(&record, taken);
         Ok(self.accept(record, namespace, pooled))
     }
 
     /// The same answer again, if we can still give it.
-    fn attach_again(&self, spec: &EndpointSpec, record: &Record) -> Result<Answer, Failure> {
+    fn attach_again(
+        &self,
+        owner: &OwnerName,
+        spec: &EndpointSpec,
+        record: &Record,
+    ) -> Result<Answer, Failure> {
         let id = &spec.id;
+        if *owner != record.owner {
+            let message = format!("attach {id}: {} has an endpoint of that id", record.owner);
+            return Err(failure(ErrorKind::InUse, message));
+        }
         if *spec != record.spec {
             let message = format!("attach {id}: it is attached with another specification");
             let hint = Some("apply changes ports and names; detach it to change more".to_owned());
@@ -75,6 +72,94 @@ impl Engine {
         }
     }
 
+    /// What it gets on each network. Its links are made later.
+    fn choose(&self, spec: &EndpointSpec) -> Result<Vec<Place>, Failure> {
+        let name = spec.names.first();
+        let mut places = Vec::new();
+        for (number, attachment) in spec.networks.iter().enumerate() {
+            let network = self.desired.networks.get(&attachment.network).ok_or_else(|| {
+                let message = format!("attach {}: no network {}", spec.id, attachment.network);
+                failure(ErrorKind::Invalid, message)
+            })?;
+            let addresses = self.ipams.pick(attachment, name)?;
+            places.push(Place {
+                network: network.name.clone(),
+                group: network.group,
+                internal: network.internal,
+                gateways: addresses.iter().filter_map(|a| network.gateway_for(*a)).collect(),
+                addresses,
+                mac: link::HOST_MAC,
+                interface: interface(number, attachment),
+                link: netd_api::LinkName::numbered(0),
+                index: 0,
+            });
+        }
+        Ok(places)
+    }
+
+    /// Takes a namespace and makes in it what links it lacks.
+    fn make_links(&mut self, record: &mut Record) -> Result<Made, Refused> {
+        let ipv6 = record.addresses().any(|address| address.is_ipv6());
+        let targets: Vec<Target> = record.places.iter().map(|p| self.target(p, ipv6)).collect();
+        let Some((first, _)) = targets.split_first() else {
+            let cause = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+            return Err(Refused::new("choose a network", cause));
+        };
+        let (ready, made_for, pooled) = self.take_namespace(*first)?;
+        let Ready { namespace, mut inside, mac, link, index } = ready;
+        for (number, place) in record.places.iter_mut().enumerate() {
+            (place.link, place.mac, place.index) = if number == 0 {
+                (link.clone(), mac, index)
+            } else {
+                self.maker.make_more(&mut inside, number, &place.interface, targets[number])?
+            };
+            let attachment = &record.spec.networks[number];
+            let made_for = if number == 0 { made_for } else { targets[number] };
+            suit(&mut inside, number, place, attachment, (made_for, targets[number]))?;
+        }
+        Ok(Made { namespace, inside, pooled })
+    }
+
+    fn target(&self, place: &Place, ipv6: bool) -> Target {
+        let network = self.desired.networks.get(&place.network);
+        let mtu = network.and_then(|network| network.mtu).unwrap_or(self.mtu);
+        Target { group: place.group, mtu, ipv6 }
+    }
+
+    /// From the pool of its kind, else a new one; with what it was made for.
+    fn take_namespace(&mut self, target: Target) -> Result<(Ready, Target, bool), Refused> {
+        match self.pools.iter().find(|pool| pool.target().ipv6 == target.ipv6) {
+            Some(pool) => {
+                let (ready, pooled) = pool.take()?;
+                Ok((ready, pool.target(), pooled))
+            }
+            None => Ok((self.maker.make(target)?, target, false)),
+        }
+    }
+
+    /// Addresses and routes on both sides.
+    fn connect(&mut self, record: &Record, inside: &mut Connection) -> Result<(), Refused> {
+        for (number, place) in record.places.iter().enumerate() {
+            let Some(network) = self.desired.networks.get(&place.network) else { continue };
+            let (addresses, gateways) = (&place.addresses, &place.gateways);
+            let wanted = Inside { number, addresses, gateways, subnets: &network.subnets };
+            link::configure(inside, &wanted)?;
+            self.lead(record, place)?;
+        }
+        Ok(())
+    }
+
+    /// The host's side of one of its links.
+    pub(super) fn lead(&mut self, record: &Record, place: &Place) -> Result<(), Refused> {
+        let network = self.desired.networks.get(&place.network);
+        let mtu = network.and_then(|network: &Network| network.mtu).filter(|mtu| *mtu != self.mtu);
+        let Place { index, group, addresses, gateways, mac, .. } = place;
+        let (index, group, mac) = (*index, *group, *mac);
+        let label = label(&record.spec.id, &place.network);
+        let outside = Outside { index, group, addresses, gateways, mac, mtu, label: &label };
+        link::lead(&mut self.route, &outside)
+    }
+
     fn accept(&mut self, record: Record, namespace: OwnedFd, pooled: bool) -> Answer {
         let namespace = Arc::new(namespace);
         let answer = self.attached(&record, Arc::clone(&namespace), pooled);
@@ -84,112 +169,75 @@ impl Engine {
     }
 
     fn attached(&self, record: &Record, namespace: Arc<OwnedFd>, pooled: bool) -> Answer {
+        let networks = &self.desired.networks;
+        let first = record.places.first().and_then(|place| networks.get(&place.network));
         Answer {
             reply: Reply::Attached(Attached {
-                endpoint: record.endpoint(&self.network),
-                dns: self.network.gateway().into(),
-                search: self.network.search.clone(),
+                endpoint: record.endpoint(),
+                dns: first.map(|network| network.gateways().collect()).unwrap_or_default(),
+                search: first.unwrap_or(&self.header.network).search.clone(),
                 pooled,
             }),
             descriptor: Some(namespace),
         }
     }
 
-    fn place(&self, address: Ipv4Addr) -> Place {
-        Place { address, prefix: self.network.subnet.prefix_len(), gateway: self.network.gateway() }
-    }
-
     /// Puts the endpoint into the sets, and takes out what was detached before, in one transaction:
     /// an address or a port passes from one to the other without being both's or nobody's.
     fn put_in(&mut self, record: &Record) -> Result<(), Refused> {
-        let mut change = plan::change(&self.dying, [record]);
-        self.keep_ports(&mut change);
-        match self.nft.change(&change) {
-            Ok(()) => self.hand_to_reaper(),
-            Err(_) => {
-                // The sets are not what we think: somebody else was there.
-                self.hand_to_reaper();
-                self.replace_tables()?;
-                self.nft.change(&plan::change([], [record]))?;
-            }
+        let change = plan::change(&self.dying, [record]);
+        let done = self.nft.change(&change);
+        self.hand_to_reaper();
+        if done.is_err() {
+            // The sets are not what we think: somebody else was there.
+            self.replace_table()?;
+            self.nft.change(&plan::change([], [record]))?;
         }
         Ok(())
     }
 
-    /// A detached link stays in `ports` until it is deleted: what is in `ports` and not in
-    /// `sources` may send nothing.
-    pub(super) fn keep_ports(&self, change: &mut Change) {
-        change.remove.retain(|e| !matches!(e, Element::Port { .. }));
-    }
-
     /// Undoes an attachment that the kernel refused. Its namespace is dropped by the caller's
-    /// return, and its link vanishes with it.
+    /// return, and its links vanish with it.
     fn give_up(&mut self, record: &Record, e: &Refused) -> Failure {
         let id = &record.spec.id;
         let told = refused("attach", id, e);
         if let Err(e) = self.journal.append(&[Entry::Detach(id.clone())]) {
-            // The next start finds the endpoint without its link, and forgets it.
+            // The next start finds the endpoint without its links, and forgets it.
             crate::say::say(format_args!("undo attach {id}: {e}"));
         }
-        self.restore_tables();
+        self.restore_table();
         told
     }
 
-    /// Takes the host's ports of these mappings, all or none.
-    pub(super) fn reserve(&mut self, mappings: &[PortMapping]) -> Result<Vec<Taken>, Failure> {
-        if mappings.is_empty() {
-            return Ok(Vec::new());
-        }
-        let addresses = self
-            .host_addresses()
-            .map_err(|e| failure(ErrorKind::System, format!("publish ports: {e}")))?;
-        let mut taken = Vec::new();
-        for mapping in mappings {
-            let binding = Binding::of(mapping)?;
-            let reserved =
-                self.reserve_one(&binding, &addresses).map_err(|e| cannot_publish(&binding, &e))?;
-            taken.push(Taken { binding, reserved, port: mapping.container_port });
-        }
-        Ok(taken)
-    }
-
-    /// The host's addresses where others may listen. At the gateway's it is our name server.
-    pub(super) fn host_addresses(&mut self) -> Result<Vec<Ipv4Addr>, Refused> {
-        let gateway = self.network.gateway();
-        let all = link::addresses(&mut self.route)?.into_iter().map(|a| a.address);
-        Ok(all.filter(|a| *a != gateway).collect())
-    }
-
-    fn reserve_one(&mut self, binding: &Binding, host: &[Ipv4Addr]) -> io::Result<Reserved> {
-        match proxy::reserve(binding, host) {
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse && !self.closing.is_empty() => {
-                self.wait_for_closed_ports();
-                proxy::reserve(binding, host)
-            }
-            other => other,
-        }
-    }
-
-    /// Opens the names and the listeners.
-    pub(super) fn serve(&mut self, record: &Record, taken: Vec<Taken>) {
-        self.zone.change(|z| z.insert(&record.spec, record.address));
-        for Taken { binding, reserved, port } in taken {
-            self.proxies.open(binding, reserved, SocketAddrV4::new(record.address, port));
-        }
-        self.reaper.welcome(record);
+    /// The ports of these endpoints that nobody of ours has yet.
+    pub(super) fn new_ports(&self, records: &[Record]) -> Vec<Published> {
+        let ours: Vec<_> = self.desired.endpoints.values().flat_map(Record::bindings).collect();
+        let all = records.iter().flat_map(Record::published);
+        all.filter(|published| !ours.contains(&published.binding)).collect()
     }
 }
 
-fn cannot_publish(binding: &Binding, e: &io::Error) -> Failure {
-    match e.kind() {
-        io::ErrorKind::AddrInUse => Failure {
-            hint: Some(format!("see who listens: ss -lnp 'sport = :{}'", binding.port)),
-            ..failure(ErrorKind::InUse, format!("publish port {binding}: another program uses it"))
-        },
-        io::ErrorKind::AddrNotAvailable => failure(
-            ErrorKind::Invalid,
-            format!("publish port {binding}: this host does not have that address"),
-        ),
-        _ => failure(ErrorKind::System, format!("publish port {binding}: {e}")),
+/// A namespace with all of its links.
+struct Made {
+    namespace: OwnedFd,
+    inside: Connection,
+    pooled: bool,
+}
+
+/// Makes a link as its attachment wants it. `targets`: what it was made for, and what for it is.
+fn suit(
+    inside: &mut Connection,
+    number: usize,
+    place: &mut Place,
+    attachment: &Attachment,
+    (made_for, wanted): (Target, Target),
+) -> Result<(), Refused> {
+    let name = (number == 0 && place.interface.as_str() != "eth0").then_some(&place.interface);
+    let mac = attachment.mac.filter(|mac| *mac != place.mac);
+    let mtu = (made_for.mtu != wanted.mtu).then_some(wanted.mtu);
+    place.mac = mac.unwrap_or(place.mac);
+    if name.is_some() || mac.is_some() || mtu.is_some() {
+        link::alter(inside, number, name.map(netd_api::LinkName::as_str), mac, mtu)?;
     }
+    Ok(())
 }

@@ -2,19 +2,20 @@
 
 use super::{Engine, not_written};
 use crate::core::plan;
-use crate::core::ruleset::Element;
-use crate::core::{Binding, Record};
-use crate::store::Entry;
-use netd_api::{EndpointId, Failure};
+use crate::core::{Binding, Record, failure};
+use crate::store::{Entry, StoreError};
+use netd_api::{EndpointId, ErrorKind, Failure, OwnerName};
 use std::collections::BTreeSet;
 use std::sync::mpsc::TryRecvError;
 
 impl Engine {
     /// Writes it down and lets go; the kernel follows when there is nothing else to do, or with the
     /// next attachment. An id that is not attached is no error.
-    pub(super) fn detach(&mut self, id: &EndpointId) -> Result<(), Failure> {
-        if !self.desired.endpoints.contains_key(id) {
-            return Ok(());
+    pub(super) fn detach(&mut self, owner: &OwnerName, id: &EndpointId) -> Result<(), Failure> {
+        let Some(record) = self.desired.endpoints.get(id) else { return Ok(()) };
+        if record.owner != *owner {
+            let message = format!("detach {id}: it is {}'s", record.owner);
+            return Err(failure(ErrorKind::Denied, message));
         }
         self.journal
             .append(&[Entry::Detach(id.clone())])
@@ -28,11 +29,11 @@ impl Engine {
     pub(super) fn let_go(&mut self, id: &EndpointId, kept: &BTreeSet<Binding>) {
         let Some(record) = self.desired.remove(id) else { return };
         self.held.remove(id);
-        self.zone.change(|z| z.remove(&record.spec, record.address));
+        self.zone.change(|z| z.remove(&record));
         for binding in record.bindings().filter(|b| !kept.contains(b)) {
             self.closing.push(self.proxies.close(binding));
         }
-        self.ipam.free(record.address);
+        self.ipams.free(&record);
         self.dying.push(record);
     }
 
@@ -48,19 +49,17 @@ impl Engine {
         }
     }
 
-    /// Takes detached endpoints out of the sets and hands their links to the reaper.
+    /// Takes detached endpoints out of the sets and hands their links to the reaper. Without an
+    /// element in the sets a link carries nothing.
     fn settle(&mut self) {
-        let buried = std::mem::take(&mut self.buried);
-        if self.dying.is_empty() && buried.is_empty() {
+        if self.dying.is_empty() {
             return;
         }
-        let mut change = plan::change(&self.dying, []);
-        self.keep_ports(&mut change);
-        self.reaping.retain(|index| !buried.contains(index));
-        change.remove.extend(buried.into_iter().map(|index| Element::Port { index }));
-        match self.nft.change(&change) {
-            Ok(()) => self.hand_to_reaper(),
-            Err(_) => self.restore_tables(),
+        let change = plan::change(&self.dying, []);
+        let done = self.nft.change(&change);
+        self.hand_to_reaper();
+        if done.is_err() {
+            self.restore_table();
         }
     }
 
@@ -68,19 +67,13 @@ impl Engine {
     pub(super) fn hand_to_reaper(&mut self) {
         let dying: Vec<Record> = std::mem::take(&mut self.dying);
         for record in dying {
-            self.reaping.push(record.index);
+            let groups = record.places.iter().map(|place| place.group).collect();
+            self.reaping.insert(record.spec.id.clone(), groups);
             self.reaper.bury(record);
         }
     }
 
-    pub(super) fn wait_for_closed_ports(&mut self) {
-        for closed in self.closing.drain(..) {
-            // A hang-up says the same as an answer.
-            let _ = closed.recv();
-        }
-    }
-
-    pub(super) fn rewrite_journal(&mut self) -> Result<(), crate::store::StoreError> {
-        self.journal.rewrite(&self.header, self.desired.endpoints.values(), self.ipam.remembered())
+    pub(super) fn rewrite_journal(&mut self) -> Result<(), StoreError> {
+        self.journal.rewrite(&self.header, self.entries())
     }
 }

@@ -9,26 +9,31 @@
 mod apply;
 mod attach;
 mod detach;
+mod networks;
+mod parameters;
+mod ports;
 mod reaper;
 mod repair;
 mod start;
 
 pub use start::{Settings, StartError, Started, start};
 
-use crate::core::ipam::Ipam;
+use crate::core::ipam::Ipams;
 use crate::core::plan;
 use crate::core::ruleset::{Element, ruleset};
 use crate::core::{Desired, Network, Record, failure};
-use crate::dns::SharedZone;
-use crate::link::Gone;
+use crate::dns::{Listeners, SharedZone};
+use crate::link::Changed;
 use crate::netlink::{Connection, Refused};
 use crate::nft::Nftables;
-use crate::pool::{Pool, Target};
+use crate::pool::{Maker, Pool};
 use crate::proxy::Proxies;
-use crate::store::{Header, Journal, StoreError};
-use netd_api::{Call, Counts, EndpointId, ErrorKind, Failure, Finding, Reply, Status};
+use crate::store::{Entry, Header, Journal, StoreError};
+use netd_api::{
+    Call, Counts, EndpointId, ErrorKind, Failure, Finding, NetworkStatus, OwnerName, Reply, Status,
+};
 use reaper::Reaper;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
@@ -53,13 +58,13 @@ impl From<Failure> for Answer {
 
 /// What the engine is told.
 pub enum News {
-    Call(Call, oneshot::Sender<Answer>),
-    /// A link of the host has disappeared.
-    Gone(Gone),
-    /// Somebody else changed our nftables tables.
+    Call(OwnerName, Call, oneshot::Sender<Answer>),
+    /// Something about the host's links has changed that we did not do.
+    Changed(Changed),
+    /// Somebody else changed our nftables table.
     Touched,
-    /// The reaper has deleted the link with this index.
-    Buried(u32),
+    /// The reaper has deleted the links of this endpoint.
+    Buried(EndpointId),
 }
 
 /// Gives the engine its news, from any thread.
@@ -67,28 +72,33 @@ pub type Inbox = mpsc::Sender<News>;
 
 pub struct Engine {
     inbox: mpsc::Receiver<News>,
-    network: Network,
     header: Header,
-    target: Target,
+    /// Index of the link with the host's own addresses.
+    device: u32,
+    /// The uplink's.
+    mtu: u32,
     desired: Desired,
-    ipam: Ipam,
+    ipams: Ipams,
     journal: Journal,
     /// Namespaces that were handed out since this start.
     held: HashMap<EndpointId, Arc<OwnedFd>>,
-    pool: Pool,
+    /// For containers with and without IPv6; made when the first network needs it.
+    pools: Vec<Pool>,
+    /// How many namespaces each of them holds.
+    pool_size: usize,
+    maker: Maker,
     route: Connection,
     nft: Nftables,
     zone: SharedZone,
+    listeners: Listeners,
     proxies: Proxies,
     /// Detached, and not yet taken out of the kernel.
     dying: Vec<Record>,
-    /// Ports of 127.0.0.1 that are being given back.
+    /// Ports of the loopback addresses that are being given back.
     closing: Vec<mpsc::Receiver<()>>,
     reaper: Reaper,
-    /// Links that are being deleted: their elements in `ports` stay until then.
-    reaping: Vec<u32>,
-    /// Links that have been deleted; their elements are left.
-    buried: Vec<u32>,
+    /// Groups of the links that are being deleted, by endpoint: no network gets such a group.
+    reaping: BTreeMap<EndpointId, Vec<u32>>,
     /// What was found at the start and stays true.
     findings: Vec<Finding>,
 }
@@ -109,38 +119,34 @@ impl Engine {
                 }
             };
             match news {
-                News::Call(call, answer) => {
+                News::Call(owner, call, answer) => {
                     // An error means that the peer has gone; what it asked for is done all the same.
-                    let _ = answer.send(self.handle(call));
-                    self.pool.refill();
+                    let _ = answer.send(self.handle(&owner, call));
+                    self.pools.iter().for_each(Pool::refill);
                 }
-                News::Gone(gone) => self.link_gone(&gone),
-                News::Touched => self.restore_tables(),
-                News::Buried(index) => self.buried.push(index),
+                News::Changed(changed) => self.link_changed(&changed),
+                News::Touched => self.restore_table(),
+                News::Buried(id) => {
+                    self.reaping.remove(&id);
+                }
             }
         }
     }
 
-    /// Remembers something that an operator should know, for as long as this process runs.
-    pub fn find(&mut self, finding: Finding) {
-        crate::say::say(&finding.message);
-        self.findings.push(finding);
-    }
-
-    fn handle(&mut self, call: Call) -> Answer {
+    fn handle(&mut self, owner: &OwnerName, call: Call) -> Answer {
         match call {
-            Call::Attach { endpoint } => self.attach(endpoint).unwrap_or_else(Answer::from),
-            Call::Detach { id } => match self.detach(&id) {
+            Call::Attach { endpoint } => self.attach(owner, endpoint).unwrap_or_else(Answer::from),
+            Call::Detach { id } => match self.detach(owner, &id) {
                 Ok(()) => Answer::plain(Reply::Detached),
                 Err(failure) => failure.into(),
             },
-            Call::Apply { document } => match self.apply(document) {
+            Call::Apply { document } => match self.apply(owner, document) {
                 Ok(missing) => Answer::plain(Reply::Applied { missing }),
                 Err(failure) => failure.into(),
             },
             Call::List => {
                 let records = self.desired.endpoints.values();
-                let endpoints = records.map(|r| r.endpoint(&self.network)).collect();
+                let endpoints = records.map(Record::endpoint).collect();
                 Answer::plain(Reply::Endpoints { endpoints })
             }
             Call::Status => Answer::plain(Reply::Status(self.status())),
@@ -149,30 +155,49 @@ impl Engine {
 
     fn status(&self) -> Status {
         let mut findings = self.findings.clone();
-        findings.extend(crate::findings::look());
+        findings.extend(self.listeners.findings());
+        findings.extend(crate::findings::look(self.desired.has_ipv6()));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             counts: Counts {
                 endpoints: self.desired.endpoints.len(),
-                ready: self.pool.count(),
+                ready: self.pools.iter().map(Pool::count).sum(),
                 published: self.desired.published(),
-                free_addresses: self.ipam.free_count(),
+                free_addresses: self.ipams.free_count(),
             },
+            networks: self.desired.networks.values().map(|n| self.network_status(n)).collect(),
             findings,
         }
     }
 
-    /// Every element that the sets should have.
-    fn elements(&self) -> Vec<Element> {
-        let records = self.desired.endpoints.values();
-        let mut elements: Vec<Element> = records.flat_map(plan::elements).collect();
-        elements.extend(self.reaping.iter().map(|index| Element::Port { index: *index }));
-        elements
+    fn network_status(&self, network: &Network) -> NetworkStatus {
+        let Network { name, owner, subnets, internal, .. } = network.clone();
+        let endpoints = self.desired.on(&network.name).count();
+        NetworkStatus { name, owner, subnets, internal, endpoints }
     }
 
-    /// Makes our nftables tables what they should be, whatever they are.
-    fn replace_tables(&mut self) -> Result<(), Refused> {
-        self.nft.replace(&ruleset(&self.network), &self.elements())
+    /// Every element that the sets should have.
+    fn elements(&self) -> Vec<Element> {
+        let networks = self.desired.networks.values().flat_map(plan::network_elements);
+        networks.chain(self.desired.endpoints.values().flat_map(plan::elements)).collect()
+    }
+
+    /// Makes our nftables table what it should be, whatever it is.
+    fn replace_table(&mut self) -> Result<(), Refused> {
+        self.nft.replace(&ruleset(&self.header.device, self.header.groups()), &self.elements())
+    }
+
+    /// Everything that the journal should say, after its header.
+    fn entries(&self) -> Vec<Entry> {
+        let own = &self.header.network.name;
+        let others = self.desired.networks.values().filter(|network| network.name != *own);
+        let remembered = self.ipams.remembered();
+        let remembered = remembered.map(|(network, name, address)| {
+            Entry::Remember(network.clone(), name.clone(), address)
+        });
+        let networks = others.cloned().map(Entry::Network);
+        let records = self.desired.endpoints.values().cloned().map(Entry::Attach);
+        remembered.chain(networks).chain(records).collect()
     }
 }
 

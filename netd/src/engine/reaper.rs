@@ -1,17 +1,17 @@
 //! Deletes what is slow to delete, in a thread of its own: a link takes the kernel milliseconds.
 
 use super::{Inbox, News};
-use crate::conntrack;
+use crate::conntrack::{self, Flow};
 use crate::core::Record;
 use crate::link;
 use crate::netlink::{Connection, Family, Refused};
 use netd_api::Protocol;
+use std::collections::BTreeSet;
 use std::io;
-use std::net::Ipv4Addr;
 use std::sync::mpsc;
 
 enum Task {
-    /// Deletes the link; then forgets the UDP flows that went to it by its published ports.
+    /// Deletes the links, and forgets what went to and from the endpoint.
     Bury(Record),
     /// Forgets UDP flows to its published ports that went elsewhere until now.
     Welcome(Record),
@@ -28,24 +28,19 @@ impl Reaper {
         let mut route = Connection::open(Family::Route)?;
         let mut netfilter = Connection::open(Family::Netfilter)?;
         let work = move || {
-            for task in inbox {
-                let forgotten = match &task {
-                    Task::Bury(record) => {
-                        let deleted = link::delete(&mut route, record.index, &record.link);
-                        if let Err(e) = deleted {
-                            crate::say::say(format_args!("detach {}: {e}", record.spec.id));
-                        }
-                        if engine.send(News::Buried(record.index)).is_err() {
+            while let Ok(first) = inbox.recv() {
+                // One look at all connections is enough for all that waits.
+                let tasks: Vec<Task> = std::iter::once(first).chain(inbox.try_iter()).collect();
+                for task in &tasks {
+                    if let Task::Bury(record) = task {
+                        delete_links(&mut route, record);
+                        if engine.send(News::Buried(record.spec.id.clone())).is_err() {
                             return;
                         }
-                        forget_udp(&mut netfilter, record, |from| from == record.address)
                     }
-                    Task::Welcome(record) => {
-                        forget_udp(&mut netfilter, record, |from| from != record.address)
-                    }
-                };
-                if let Err(e) = forgotten {
-                    crate::say::say(format_args!("forget UDP flows: {e}"));
+                }
+                if let Err(e) = forget(&mut netfilter, &tasks) {
+                    crate::say::say(format_args!("forget connections: {e}"));
                 }
             }
         };
@@ -60,7 +55,9 @@ impl Reaper {
     /// A client that went on sending while nobody had the port has a flow that leads nowhere, and
     /// would never meet the new mapping.
     pub(super) fn welcome(&self, record: &Record) {
-        self.give(Task::Welcome(record.clone()));
+        if !udp_ports(record).is_empty() {
+            self.give(Task::Welcome(record.clone()));
+        }
     }
 
     fn give(&self, task: Task) {
@@ -69,12 +66,32 @@ impl Reaper {
     }
 }
 
-fn forget_udp(
-    netfilter: &mut Connection,
-    record: &Record,
-    wrong: impl Fn(Ipv4Addr) -> bool,
-) -> Result<(), Refused> {
-    let udp = record.bindings().filter(|b| b.protocol == Protocol::Udp);
-    let ports: Vec<u16> = udp.map(|b| b.port).collect();
-    if ports.is_empty() { Ok(()) } else { conntrack::forget_udp(netfilter, &ports, wrong) }
+fn delete_links(route: &mut Connection, record: &Record) {
+    for place in &record.places {
+        if let Err(e) = link::delete(route, place.index, place.link.as_str()) {
+            crate::say::say(format_args!("detach {}: {e}", record.spec.id));
+        }
+    }
+}
+
+fn forget(netfilter: &mut Connection, tasks: &[Task]) -> Result<(), Refused> {
+    let (mut gone, mut ports, mut right) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for task in tasks {
+        match task {
+            Task::Bury(record) => gone.extend(record.addresses()),
+            Task::Welcome(record) => {
+                ports.extend(udp_ports(record));
+                right.extend(record.addresses());
+            }
+        }
+    }
+    conntrack::forget(netfilter, |flow: &Flow| {
+        flow.is_of(&gone)
+            || flow.is_udp() && ports.contains(&flow.port) && !right.contains(&flow.answers)
+    })
+}
+
+fn udp_ports(record: &Record) -> BTreeSet<u16> {
+    let udp = record.bindings().filter(|binding| binding.protocol == Protocol::Udp);
+    udp.map(|binding| binding.port).collect()
 }

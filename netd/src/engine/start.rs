@@ -3,24 +3,24 @@
 use super::reaper::Reaper;
 use super::repair::Strangers;
 use super::{Engine, Inbox, News};
-use crate::core::ipam::Ipam;
-use crate::core::plan::ObservedPort;
-use crate::core::recover::{Labelled, recover};
-use crate::core::{Binding, Desired, Network, Record, choose_subnet};
-use crate::dns::{SharedZone, Zone};
-use crate::link::{self, Refused};
+use crate::core::ipam::Ipams;
+use crate::core::network::{choose_subnets, groups_of, misfit};
+use crate::core::plan::ObservedLink;
+use crate::core::recover::Left;
+use crate::core::{Desired, Network, network};
+use crate::dns::{Listeners, SharedZone, Wanted};
+use crate::link::{self, Link, Refused};
 use crate::lock;
 use crate::netlink::{Connection, Family};
 use crate::nft::{self, Nftables};
-use crate::pool::{Pool, Target};
+use crate::pool::Maker;
 use crate::proxy::{self, Proxies};
 use crate::store::{self, Header, Journal, Saved, StoreError};
 use crate::sysctl;
-use ipnet::Ipv4Net;
-use netd_api::{Finding, NetworkName};
-use std::collections::HashMap;
+use ipnet::IpNet;
+use netd_api::{DEFAULT_OWNER, NetworkName, OwnerName};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -33,10 +33,10 @@ const WARM_UP: Duration = Duration::from_secs(2);
 pub struct Settings {
     pub state_dir: PathBuf,
     pub network: NetworkName,
-    pub bridge: String,
+    pub device: String,
     pub table: String,
-    /// None: the one of the journal, else one that no route of the host overlaps.
-    pub subnet: Option<Ipv4Net>,
+    /// None: those of the journal, else one that no route of the host overlaps.
+    pub subnets: Vec<IpNet>,
     pub search: String,
     pub pool: usize,
 }
@@ -68,191 +68,210 @@ pub struct Started {
     pub engine: Engine,
     pub inbox: Inbox,
     pub zone: SharedZone,
+    pub names: Wanted,
     pub proxies: proxy::Server,
-    pub gateway: Ipv4Addr,
 }
 
 /// Makes the kernel match the journal. Everything is done in the calling thread's network
 /// namespace.
 pub fn start(settings: &Settings) -> Result<Started, StartError> {
-    let (mut journal, saved) = Journal::open(&settings.state_dir, lock::PATIENCE)?;
+    let (journal, saved) = Journal::open(&settings.state_dir, lock::PATIENCE)?;
     let mut route = Connection::open(Family::Route).map_err(system("open netlink"))?;
-    let header = header(settings, saved.as_ref(), &mut route)?;
-    let network = header.network.clone();
-    let mut nft = Nftables::open(&network.table).map_err(system("open netlink"))?;
-    let lost = saved.is_none();
-    let (mut desired, mut ipam) = recall(saved, &header);
-    if lost {
-        for record in left_in_kernel(&mut route, &mut nft, &network)? {
-            crate::say::say(format_args!("found {} running, without a journal", record.spec.id));
-            ipam.take(record.address);
-            desired.insert(record);
-        }
-    }
-    // Before anything is changed: what it was like must be known to `netd down`.
-    journal.rewrite(&header, desired.endpoints.values(), ipam.remembered())?;
-
-    let (inbox, news) = mpsc::channel();
-    watch(&inbox, &network, &nft)?;
-    sysctl::write("ipv4/ip_forward", "1").map_err(system("turn on ip_forward"))?;
+    let mut nft = Nftables::open(&settings.table).map_err(system("open netlink"))?;
+    let left = match saved {
+        Some(_) => Left::default(),
+        None => left_in_kernel(&mut route, &mut nft, &settings.device)?,
+    };
+    let header = header(settings, saved.as_ref(), &left, &mut route)?;
+    let (mut desired, mut ipams) = recall(saved, &header);
+    take_up(&left, &header, &mut desired, &mut ipams);
     let mtu = uplink_mtu(&mut route)?;
-    let bridge = link::ensure_bridge(&mut route, &network, mtu)?;
-    let target = Target { bridge, mtu };
+    let maker = Maker::new().map_err(system("open netlink"))?;
+    let (inbox, news) = mpsc::channel();
+    watch(&inbox, &header, &nft, vec![route.port(), maker.port()])?;
     let (proxies, server) = Proxies::new();
-    let zone = SharedZone::new(Zone::new(network.subnet, &network.search));
+    let zone = SharedZone::default();
+    let gateways = desired.networks.values().flat_map(Network::gateways);
+    let (listeners, names) = Listeners::new(gateways);
+    let reaper = Reaper::start(inbox.clone()).map_err(system("start a thread"))?;
     let mut engine = Engine {
         inbox: news,
-        target,
+        device: 0,
+        mtu,
         desired,
-        ipam,
-        journal,
+        ipams,
         held: HashMap::new(),
-        pool: Pool::new(settings.pool, target),
+        pools: Vec::new(),
+        pool_size: settings.pool,
+        maker,
         route,
         nft,
         zone: zone.clone(),
+        listeners,
         proxies,
         dying: Vec::new(),
         closing: Vec::new(),
-        reaper: Reaper::start(inbox.clone()).map_err(system("start a thread"))?,
-        reaping: Vec::new(),
-        buried: Vec::new(),
+        reaper,
+        reaping: BTreeMap::new(),
         findings: Vec::new(),
-        network: network.clone(),
+        journal,
         header,
     };
-    engine.match_links(Strangers::Go)?;
-    engine.hand_to_reaper();
-    engine.replace_tables()?;
-    engine.open_all()?;
-    engine.pool.start().map_err(system("start a thread"))?;
-    engine.pool.warm_up(WARM_UP);
-    Ok(Started { gateway: network.gateway(), engine, inbox, zone, proxies: server })
+    // Before anything is changed: what it was like must be known to `netd down`.
+    engine.rewrite_journal()?;
+    engine.bring_up()?;
+    Ok(Started { engine, inbox, zone, names, proxies: server })
 }
 
 impl Engine {
-    /// Names and listeners of the endpoints that were there before this start.
-    fn open_all(&mut self) -> Result<(), Refused> {
-        let addresses = self.host_addresses()?;
-        for record in self.desired.endpoints.values() {
-            self.zone.change(|z| z.insert(&record.spec, record.address));
-            for mapping in &record.spec.ports {
-                let Ok(binding) = Binding::of(mapping) else { continue };
-                match proxy::reserve(&binding, &addresses) {
-                    Ok(reserved) => {
-                        let target = SocketAddrV4::new(record.address, mapping.container_port);
-                        self.proxies.open(binding, reserved, target);
-                    }
-                    Err(e) => self.findings.push(Finding {
-                        message: format!(
-                            "port {binding} of {} is not served on 127.0.0.1: {e}",
-                            record.spec.id
-                        ),
-                        hint: Some("somebody took it while netd was down".to_owned()),
-                    }),
-                }
-            }
+    /// From what is wanted to what is: the kernel, the names, the listeners, the pools.
+    fn bring_up(&mut self) -> Result<(), StartError> {
+        for network in self.desired.networks.values() {
+            self.zone.change(|zone| zone.put_network(network));
+        }
+        self.turn_on_forwarding()?;
+        self.ensure_device()?;
+        self.match_links(Strangers::Go)?;
+        self.hand_to_reaper();
+        self.replace_table()?;
+        self.open_all()?;
+        self.match_networks()?;
+        // Nobody's container should pay for the first namespace after a boot.
+        if let Some(pool) = self.pools.first() {
+            pool.warm_up(WARM_UP);
         }
         Ok(())
     }
 }
 
-/// What this run's journal starts with. Within one boot the network stays what it was.
+/// What this run's journal starts with. Within one boot the host's network stays what it was.
 fn header(
     settings: &Settings,
     saved: Option<&Saved>,
+    left: &Left,
     route: &mut Connection,
 ) -> Result<Header, StartError> {
     let boot = store::boot_id()?;
+    let mut wanted = settings.subnets.clone();
+    wanted.sort();
+    if let Some(bad) = wanted.iter().find(|net| !network::fits(net)) {
+        return Err(StartError::Subnet(format!("use subnet {bad}: it {}", misfit(bad))));
+    }
+    if wanted.iter().any(|net| net.addr().is_ipv6()) && !sysctl::has_ipv6() {
+        return Err(StartError::Subnet("use IPv6: this host's kernel has none".to_owned()));
+    }
     let asked = Network {
         name: settings.network.clone(),
-        bridge: settings.bridge.clone(),
-        table: settings.table.clone(),
-        subnet: settings.subnet.unwrap_or_default(),
+        group: groups_of(&settings.device),
+        owner: None,
+        subnets: wanted,
+        internal: false,
+        mtu: None,
         search: settings.search.clone(),
     };
+    let (device, table) = (settings.device.clone(), settings.table.clone());
     if let Some(saved) = saved.filter(|s| s.header.boot_id == boot) {
-        let recorded = &saved.header.network;
-        let subnet = settings.subnet.unwrap_or(recorded.subnet);
-        let network = Network { subnet, ..asked };
-        if (Network { search: recorded.search.clone(), ..network.clone() }) != *recorded {
+        let mut header = saved.header.clone();
+        let recorded = header.network.clone();
+        let subnets =
+            if asked.subnets.is_empty() { recorded.subnets.clone() } else { asked.subnets };
+        let network = Network { subnets, ..asked };
+        let same = Network { search: recorded.search.clone(), ..network.clone() } == recorded;
+        if !same || (&device, &table) != (&header.device, &header.table) {
+            let recorded = describe(&recorded, &header.device, &header.table);
             return Err(StartError::Changed {
-                asked: describe(&network),
-                recorded: describe(recorded),
+                asked: describe(&network, &device, &table),
+                recorded,
             });
         }
-        return Ok(Header { network, ..saved.header.clone() });
+        header.network = network;
+        return Ok(header);
     }
-    let routes = foreign_routes(route, &settings.bridge)?;
+    let routes = foreign_routes(route, &device)?;
     let earlier = match saved {
-        Some(saved) => Some(saved.header.network.subnet),
-        None => subnet_of(route, &settings.bridge)?,
+        Some(saved) => saved.header.network.subnets.clone(),
+        None => left.own_subnets(&asked.name, asked.group),
     };
-    let subnet = match (settings.subnet, earlier) {
-        (None, Some(earlier)) => {
-            choose_subnet(Some(earlier), &routes).or_else(|_| choose_subnet(None, &routes))
-        }
-        (wanted, _) => choose_subnet(wanted, &routes),
+    let subnets = if asked.subnets.is_empty() && !earlier.is_empty() {
+        choose_subnets(&earlier, &routes).or_else(|_| choose_subnets(&[], &routes))
+    } else {
+        choose_subnets(&asked.subnets, &routes)
     };
-    let network = Network { subnet: subnet.map_err(StartError::Subnet)?, ..asked };
-    let ip_forward = sysctl::read("ipv4/ip_forward").map_err(system("read ip_forward"))?;
-    Ok(Header::new(boot, network, ip_forward))
+    let network = Network { subnets: subnets.map_err(StartError::Subnet)?, ..asked };
+    Ok(Header::new(boot, device, table, network))
 }
 
-fn describe(network: &Network) -> String {
-    let Network { name, bridge, table, subnet, .. } = network;
-    format!("network {name} on bridge {bridge}, table {table}, subnet {subnet}")
+fn describe(network: &Network, device: &str, table: &str) -> String {
+    let Network { name, subnets, .. } = network;
+    let subnets: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+    let subnets = subnets.join(" and ");
+    format!("network {name} with link {device}, table {table}, subnet {subnets}")
 }
 
-/// What the journal recalls. The endpoints of another boot are gone with it; the addresses that
-/// units had are remembered.
-fn recall(saved: Option<Saved>, header: &Header) -> (Desired, Ipam) {
-    let mut desired = Desired::default();
-    let mut ipam = Ipam::new(header.network.subnet);
-    let Some(saved) = saved else { return (desired, ipam) };
-    if saved.header.network.subnet == header.network.subnet {
-        for (name, address) in &saved.remembered {
-            ipam.remember(name, *address);
-        }
+/// What the journal recalls. The endpoints of another boot are gone with it; the networks stay, and
+/// the addresses that units had are remembered.
+fn recall(saved: Option<Saved>, header: &Header) -> (Desired, Ipams) {
+    let (mut desired, mut ipams) = (Desired::default(), Ipams::default());
+    let mut networks = vec![header.network.clone()];
+    if let Some(saved) = &saved {
+        networks.extend(saved.networks.values().cloned());
+    }
+    for network in networks {
+        ipams.add(&network);
+        desired.networks.insert(network.name.clone(), network);
+    }
+    let Some(saved) = saved else { return (desired, ipams) };
+    for (network, name, address) in &saved.remembered {
+        ipams.remember(network, name, *address);
     }
     if saved.header.boot_id == header.boot_id {
         for record in saved.endpoints.into_values() {
-            ipam.take(record.address);
+            ipams.take(&record);
             desired.insert(record);
         }
     }
-    (desired, ipam)
+    (desired, ipams)
 }
 
-/// The subnet of a bridge that is there already.
-fn subnet_of(route: &mut Connection, bridge: &str) -> Result<Option<Ipv4Net>, Refused> {
-    let Some(index) = link::find_bridge(route, bridge)? else { return Ok(None) };
-    let address = link::addresses(route)?.into_iter().find(|a| a.link == index);
-    Ok(address.and_then(|a| Ipv4Net::new(a.address, a.prefix).ok()).map(|n| n.trunc()))
+/// What the kernel recalls, where there is no journal.
+fn take_up(left: &Left, header: &Header, desired: &mut Desired, ipams: &mut Ipams) {
+    // The name is a constant that fits.
+    let Ok(owner) = OwnerName::new(DEFAULT_OWNER) else { return };
+    for network in left.networks(&header.network, &owner) {
+        ipams.add(&network);
+        desired.networks.insert(network.name.clone(), network);
+    }
+    for record in left.endpoints(desired.networks.values(), &owner) {
+        crate::say::say(format_args!("found {} running, without a journal", record.spec.id));
+        ipams.take(&record);
+        desired.insert(record);
+    }
 }
 
-/// Endpoints of a netd whose journal is lost.
+/// What a netd whose journal is lost left in the kernel.
 fn left_in_kernel(
     route: &mut Connection,
     nft: &mut Nftables,
-    network: &Network,
-) -> Result<Vec<Record>, Refused> {
-    let Some(bridge) = link::find_bridge(route, &network.bridge)? else { return Ok(Vec::new()) };
-    let ports: Vec<Labelled> = link::links(route)?
-        .into_iter()
-        .filter(|l| l.controller == Some(bridge))
-        .map(|l| Labelled { port: ObservedPort { index: l.index, name: l.name }, alias: l.alias })
-        .collect();
-    let subnet = network.subnet;
-    let found = recover(&ports, &nft.elements()?, &network.name);
-    Ok(found.into_iter().filter(|r| subnet.contains(&r.address)).collect())
+    device: &str,
+) -> Result<Left, Refused> {
+    let Some(index) = link::find_device(route, device)? else { return Ok(Left::default()) };
+    let observe =
+        |l: Link| (ObservedLink { index: l.index, name: l.name, group: l.group }, l.alias);
+    let own = link::addresses(route)?.into_iter().filter(|a| a.link == index);
+    let nets = own.filter_map(|a| IpNet::new(a.address, a.prefix).ok()).map(|net| net.trunc());
+    Ok(Left {
+        links: link::links(route)?.into_iter().map(observe).collect(),
+        elements: nft.elements()?,
+        neighbours: link::neighbours(route)?,
+        subnets: nets.filter(network::fits).collect(),
+    })
 }
 
-/// Destinations of the host's routes, but for our own bridge's.
-fn foreign_routes(route: &mut Connection, bridge: &str) -> Result<Vec<Ipv4Net>, Refused> {
-    let ours = link::links(route)?.into_iter().find(|l| l.name == bridge).map(|l| l.index);
+/// Destinations of the host's routes, but for those of our own links.
+fn foreign_routes(route: &mut Connection, device: &str) -> Result<Vec<IpNet>, Refused> {
+    let ours = link::links(route)?.into_iter().find(|l| l.name == device).map(|l| l.index);
     let routes = link::routes(route)?;
-    let foreign = routes.into_iter().filter(|r| r.link.is_none() || r.link != ours);
+    let foreign = routes.into_iter().filter(|r| !r.ours && (r.link.is_none() || r.link != ours));
     Ok(foreign.map(|r| r.destination).collect())
 }
 
@@ -260,22 +279,25 @@ fn foreign_routes(route: &mut Connection, bridge: &str) -> Result<Vec<Ipv4Net>, 
 /// there.
 fn uplink_mtu(route: &mut Connection) -> Result<u32, Refused> {
     const ETHERNET: u32 = 1500;
+    // The smallest that IPv6 takes; IPv4 takes less, and nobody has it.
+    const LEAST: u32 = 1280;
     let uplink = link::routes(route)?.into_iter().find(|r| r.destination.prefix_len() == 0);
     let links = link::links(route)?;
     let mtu = uplink.and_then(|r| links.iter().find(|l| Some(l.index) == r.link)).map(|l| l.mtu);
-    // IPv4's smallest, below which nothing works anyway.
-    Ok(mtu.filter(|m| *m >= 576).unwrap_or(ETHERNET))
+    Ok(mtu.filter(|m| *m >= LEAST).unwrap_or(ETHERNET))
 }
 
-/// Threads that tell the engine what others do to our links and tables.
-fn watch(inbox: &Inbox, network: &Network, nft: &Nftables) -> Result<(), StartError> {
+/// Threads that tell the engine what others do to our links and table. `ours` are the netlink ports
+/// of our own changes.
+fn watch(inbox: &Inbox, header: &Header, nft: &Nftables, ours: Vec<u32>) -> Result<(), StartError> {
     let news = inbox.clone();
-    let links = link::watch(move |gone| news.send(News::Gone(gone)).is_ok())
-        .map_err(system("subscribe to links"))?;
+    let links = link::watch(ours, header.groups(), move |changed| {
+        news.send(News::Changed(changed)).is_ok()
+    });
     let news = inbox.clone();
-    let tables = nft::watch(&network.table, nft.port(), move || news.send(News::Touched).is_ok())
+    let tables = nft::watch(&header.table, nft.port(), move || news.send(News::Touched).is_ok())
         .map_err(system("subscribe to nftables"))?;
-    spawn("links", links)?;
+    spawn("links", links.map_err(system("subscribe to links"))?)?;
     spawn("tables", tables)
 }
 

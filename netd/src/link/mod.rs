@@ -1,18 +1,21 @@
-//! Links, addresses and routes, by rtnetlink.
+//! Links, addresses, routes and neighbours, by rtnetlink.
 //!
-//! Owns the bridge and the veth pairs on the host's side, and what is inside a namespace before a
+//! Owns the host's own link, the veth pairs on both sides, and what is inside a namespace before a
 //! container runs in it. Decides nothing: `core/` and `engine/` say what is wanted.
 
-mod bridge;
+mod device;
 mod dump;
 mod message;
 mod pair;
 mod watch;
 
-pub use bridge::{delete, ensure_bridge, find_bridge, join_bridge, label};
-pub use dump::{Address, Link, addresses, links, routes};
-pub use pair::{Place, configure, make_pair};
-pub use watch::{Gone, watch};
+pub use device::{ensure_device, find_device};
+pub use dump::{Link, addresses, links, neighbours, routes};
+pub use pair::{
+    HOST_MAC, Inside, Outside, Pair, alter, await_carrier, configure, delete, lead, make_pair,
+    open_host_end, regroup,
+};
+pub use watch::{Changed, watch};
 
 /// What is wrong between us and the kernel.
 pub use crate::netlink::Refused;

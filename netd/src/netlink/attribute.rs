@@ -1,5 +1,7 @@
 //! Netlink attributes: length, type, value, padded to four bytes (linux/netlink.h).
 
+use std::net::IpAddr;
+
 /// Nested attributes carry this bit in their type.
 const NESTED: u16 = 1 << 15;
 /// What of a type is not a flag.
@@ -36,6 +38,14 @@ impl<'a> Builder<'a> {
         self.bytes.extend_from_slice(value);
         self.close(start);
         self
+    }
+
+    /// The bytes of an address, in network order.
+    pub fn address(&mut self, kind: u16, value: IpAddr) -> &mut Self {
+        match value {
+            IpAddr::V4(address) => self.bytes(kind, &address.octets()),
+            IpAddr::V6(address) => self.bytes(kind, &address.octets()),
+        }
     }
 
     /// A NUL-terminated string.

@@ -1,13 +1,15 @@
 //! One transaction: a list of messages between a begin and an end (linux/netfilter/nfnetlink.h).
 
-use super::element::{self, PER_MESSAGE, set_of};
+use super::element::{self, PER_MESSAGE};
 use super::expression::expression;
 use super::uapi::*;
-use crate::core::ruleset::{Chain, Element, Table, TableFamily};
+use crate::core::ruleset::{Chain, Element, Table};
 use crate::netlink::{Builder, Messages};
 use std::collections::BTreeMap;
 
 const SUBSYSTEM: u16 = (libc::NFNL_SUBSYS_NFTABLES as u16) << 8;
+/// The family of our table. A netd before this one had one of the bridge family too.
+pub(super) const INET: i32 = libc::NFPROTO_INET;
 const CREATE: i32 = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
 
 pub(super) struct Batch<'a> {
@@ -24,13 +26,6 @@ pub(super) fn kind(message: i32) -> u16 {
 /// `nfgenmsg`: family, version 0, resource id in network order.
 pub(super) fn header(family: i32) -> [u8; 4] {
     [family as u8, 0, 0, 0]
-}
-
-fn family(table: &Table) -> i32 {
-    match table.family {
-        TableFamily::Inet => libc::NFPROTO_INET,
-        TableFamily::Bridge => libc::NFPROTO_BRIDGE,
-    }
 }
 
 impl<'a> Batch<'a> {
@@ -70,11 +65,11 @@ impl<'a> Batch<'a> {
     }
 
     pub(super) fn add_table(&mut self, description: &Table, flags: u32) {
-        let (table, family) = (self.table, family(description));
+        let (table, family) = (self.table, INET);
         self.push(format!("add table {table}"), libc::NFT_MSG_NEWTABLE, CREATE, family, |b| {
             b.text(NFTA_TABLE_NAME, table).be32(NFTA_TABLE_FLAGS, flags);
         });
-        for set in &description.sets {
+        for set in description.sets {
             self.sets += 1;
             let id = self.sets;
             let what = format!("add set {}", set.name);
@@ -83,7 +78,7 @@ impl<'a> Batch<'a> {
             });
         }
         for chain in &description.chains {
-            self.add_chain(chain, family);
+            self.add_chain(chain);
         }
         for chain in &description.chains {
             for (number, rule) in (1..).zip(&chain.rules) {
@@ -101,8 +96,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn add_chain(&mut self, chain: &Chain, family: i32) {
-        let table = self.table;
+    fn add_chain(&mut self, chain: &Chain) {
+        let (table, family) = (self.table, INET);
         let what = format!("add chain {}", chain.name);
         self.push(what, libc::NFT_MSG_NEWCHAIN, CREATE, family, |b| {
             b.text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, chain.name);
@@ -132,14 +127,14 @@ impl<'a> Batch<'a> {
         flags: i32,
         elements: impl IntoIterator<Item = &'e Element>,
     ) {
-        let mut by_set: BTreeMap<(&'static str, i32), Vec<&Element>> = BTreeMap::new();
+        let mut by_set: BTreeMap<&'static str, Vec<&Element>> = BTreeMap::new();
         for element in elements {
-            by_set.entry(set_of(element)).or_default().push(element);
+            by_set.entry(element.set).or_default().push(element);
         }
         let table = self.table;
-        for ((set, family), elements) in by_set {
+        for (set, elements) in by_set {
             for some in elements.chunks(PER_MESSAGE) {
-                self.push(format!("{verb} set {set}"), message, flags, family, |b| {
+                self.push(format!("{verb} set {set}"), message, flags, INET, |b| {
                     element::elements(b, table, set, some);
                 });
             }

@@ -1,9 +1,9 @@
 //! What nftables has: our tables, and other programs' chains that drop what is forwarded.
 
-use super::batch::{header, kind};
+use super::batch::{INET, header, kind};
 use super::element;
 use super::uapi::*;
-use crate::core::ruleset::Element;
+use crate::core::ruleset::{Element, SETS};
 use crate::netlink::{Connection, Family, Refused, attributes, body};
 
 const NFGENMSG: usize = 4;
@@ -25,19 +25,22 @@ pub(super) fn tables(connection: &mut Connection, name: &str) -> Result<Vec<i32>
 /// The elements of our sets, as far as they have the form that we write.
 pub(super) fn elements(connection: &mut Connection, table: &str) -> Result<Vec<Element>, Refused> {
     let mut found = Vec::new();
-    let there = tables(connection, table)?;
-    for (set, family) in element::SETS.iter().filter(|(_, family)| there.contains(family)) {
+    if !tables(connection, table)?.contains(&INET) {
+        return Ok(found);
+    }
+    for set in SETS {
         let request = body(|b| {
-            b.raw(&header(*family))
+            b.raw(&header(INET))
                 .text(NFTA_SET_ELEM_LIST_TABLE, table)
-                .text(NFTA_SET_ELEM_LIST_SET, set);
+                .text(NFTA_SET_ELEM_LIST_SET, set.name);
         });
         let kind = kind(libc::NFT_MSG_GETSETELEM);
+        let mut elements = Vec::new();
         let dumped = connection.dump("list set elements", kind, &request, |_, payload| {
             let list = payload.get(NFGENMSG..).map(attributes);
             let list = list.and_then(|a| a.nested(NFTA_SET_ELEM_LIST_ELEMENTS));
             for (_, one) in list.into_iter().flatten() {
-                found.extend(element::parse(set, &attributes(one)));
+                elements.extend(element::parse(set, &attributes(one)));
             }
         });
         match dumped {
@@ -45,6 +48,7 @@ pub(super) fn elements(connection: &mut Connection, table: &str) -> Result<Vec<E
             Err(e) if e.is(libc::ENOENT) => {}
             other => other?,
         }
+        found.extend(element::assemble(set, elements));
     }
     Ok(found)
 }

@@ -4,7 +4,7 @@
 //! each other. Registers are four bytes; a field takes as many as it needs.
 
 use super::uapi::*;
-use crate::core::ruleset::{Expression, Field};
+use crate::core::ruleset::{Expression, Field, Version};
 use crate::netlink::Builder;
 use ipnet::Ipv4Net;
 
@@ -15,9 +15,9 @@ const DIFFERENT: u32 = libc::NFT_CMP_NEQ as u32;
 
 pub(super) fn expression(b: &mut Builder<'_>, step: &Expression) {
     match step {
-        Expression::IsIpv4 => {
+        Expression::Is(version) => {
             meta(b, libc::NFT_META_NFPROTO, R0);
-            compare(b, true, &[libc::NFPROTO_IPV4 as u8]);
+            compare(b, true, &[family(*version) as u8]);
         }
         Expression::InName { name, is } => link_name(b, libc::NFT_META_IIFNAME, name, *is),
         Expression::OutName { name, is } => link_name(b, libc::NFT_META_OIFNAME, name, *is),
@@ -26,6 +26,11 @@ pub(super) fn expression(b: &mut Builder<'_>, step: &Expression) {
             compare(b, *is, value);
         }
         Expression::Within { field, net, is } => within(b, *field, *net, *is),
+        Expression::InGroups { field, groups, is } => {
+            load(b, *field, R0);
+            mask(b, crate::core::network::OURS.to_ne_bytes());
+            compare(b, *is, &groups.to_ne_bytes());
+        }
         Expression::ToThisHost => {
             one(b, "fib", |b| {
                 b.be32(NFTA_FIB_DREG, R0)
@@ -45,10 +50,15 @@ pub(super) fn expression(b: &mut Builder<'_>, step: &Expression) {
                     .be32(NFTA_LOOKUP_FLAGS, flags);
             });
         }
-        Expression::TranslateBy { fields, map } => translate(b, fields, map),
+        Expression::TranslateBy { version, fields, map } => translate(b, *version, fields, map),
+        Expression::SourceBy { version, fields, map } => translate_source(b, *version, fields, map),
         Expression::Masquerade => one(b, "masq", |_| {}),
         Expression::Accept => verdict(b, libc::NF_ACCEPT, None),
         Expression::Drop => verdict(b, libc::NF_DROP, None),
+        Expression::Unreachable => one(b, "reject", |b| {
+            b.be32(NFTA_REJECT_TYPE, libc::NFT_REJECT_ICMPX_UNREACH as u32)
+                .bytes(NFTA_REJECT_ICMP_CODE, &[libc::NFT_REJECT_ICMPX_HOST_UNREACH as u8]);
+        }),
         Expression::Return => verdict(b, libc::NFT_RETURN, None),
         Expression::Jump(chain) => verdict(b, libc::NFT_JUMP, Some(chain)),
     }
@@ -97,18 +107,27 @@ fn mask(b: &mut Builder<'_>, mask: [u8; 4]) {
 
 /// Loads a field and gives how many registers it takes.
 fn load(b: &mut Builder<'_>, field: Field, register: u32) -> u32 {
-    use libc::{NFT_PAYLOAD_LL_HEADER, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER};
+    use libc::{NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER};
+    let mut address = |at: [u32; 2], version| {
+        let (offset, length) = match version {
+            Version::Four => (at[0], 4),
+            Version::Six => (at[1], 16),
+        };
+        payload(b, NFT_PAYLOAD_NETWORK_HEADER, offset, length, register);
+    };
     match field {
-        Field::EtherType => meta(b, libc::NFT_META_PROTOCOL, register),
-        Field::EtherSource => payload(b, NFT_PAYLOAD_LL_HEADER, 6, 6, register),
-        Field::ArpSender => payload(b, NFT_PAYLOAD_NETWORK_HEADER, 14, 4, register),
-        Field::Ipv4Source => payload(b, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, register),
-        Field::Ipv4Destination => payload(b, NFT_PAYLOAD_NETWORK_HEADER, 16, 4, register),
+        Field::Source(version) => address([12, 8], version),
+        Field::Destination(version) => address([16, 24], version),
         Field::Protocol => meta(b, libc::NFT_META_L4PROTO, register),
         Field::PortDestination => payload(b, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, register),
         Field::InLink => meta(b, libc::NFT_META_IIF, register),
+        Field::InGroup => meta(b, libc::NFT_META_IIFGROUP, register),
+        Field::OutGroup => meta(b, libc::NFT_META_OIFGROUP, register),
     }
-    if field == Field::EtherSource { 2 } else { 1 }
+    match field {
+        Field::Source(Version::Six) | Field::Destination(Version::Six) => 4,
+        _ => 1,
+    }
 }
 
 fn load_all(b: &mut Builder<'_>, fields: &[Field]) {
@@ -141,17 +160,40 @@ fn connection(b: &mut Builder<'_>, key: i32, bits: u32) {
 }
 
 /// The map gives address and port, which land in two registers and go from there to the NAT.
-fn translate(b: &mut Builder<'_>, fields: &[Field], map: &str) {
+fn translate(b: &mut Builder<'_>, version: Version, fields: &[Field], map: &str) {
+    load_all(b, fields);
+    one(b, "lookup", |b| {
+        b.text(NFTA_LOOKUP_SET, map).be32(NFTA_LOOKUP_SREG, R0).be32(NFTA_LOOKUP_DREG, R0);
+    });
+    let registers = match version {
+        Version::Four => 1,
+        Version::Six => 4,
+    };
+    one(b, "nat", |b| {
+        b.be32(NFTA_NAT_TYPE, libc::NFT_NAT_DNAT as u32)
+            .be32(NFTA_NAT_FAMILY, family(version) as u32)
+            .be32(NFTA_NAT_REG_ADDR_MIN, R0)
+            .be32(NFTA_NAT_REG_PROTO_MIN, R0 + registers);
+    });
+}
+
+fn translate_source(b: &mut Builder<'_>, version: Version, fields: &[Field], map: &str) {
     load_all(b, fields);
     one(b, "lookup", |b| {
         b.text(NFTA_LOOKUP_SET, map).be32(NFTA_LOOKUP_SREG, R0).be32(NFTA_LOOKUP_DREG, R0);
     });
     one(b, "nat", |b| {
-        b.be32(NFTA_NAT_TYPE, libc::NFT_NAT_DNAT as u32)
-            .be32(NFTA_NAT_FAMILY, libc::NFPROTO_IPV4 as u32)
-            .be32(NFTA_NAT_REG_ADDR_MIN, R0)
-            .be32(NFTA_NAT_REG_PROTO_MIN, R0 + 1);
+        b.be32(NFTA_NAT_TYPE, libc::NFT_NAT_SNAT as u32)
+            .be32(NFTA_NAT_FAMILY, family(version) as u32)
+            .be32(NFTA_NAT_REG_ADDR_MIN, R0);
     });
+}
+
+fn family(version: Version) -> i32 {
+    match version {
+        Version::Four => libc::NFPROTO_IPV4,
+        Version::Six => libc::NFPROTO_IPV6,
+    }
 }
 
 fn verdict(b: &mut Builder<'_>, code: i32, chain: Option<&str>) {

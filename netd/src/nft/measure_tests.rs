@@ -1,18 +1,16 @@
 //! How long a transaction takes. Nothing is asserted: the figures in docs/netd.md come from here.
 
 use super::*;
+use crate::core::Binding;
+use crate::core::network::groups_of;
 use crate::core::ruleset::ruleset;
-use crate::core::{Binding, Network};
-use netd_api::{NetworkName, Protocol};
+use netd_api::Protocol;
 use std::time::Instant;
 
 fn port(number: u32) -> Element {
     let port = u16::try_from(number).unwrap();
-    Element::Published {
-        binding: Binding { host: None, port, protocol: Protocol::Tcp },
-        address: [10, 89, 0, 2].into(),
-        port: 80,
-    }
+    let binding = Binding { host: [0, 0, 0, 0].into(), port, protocol: Protocol::Tcp };
+    Element::published(&binding, [10, 89, 0, 2].into(), 80)
 }
 
 fn median(mut act: impl FnMut()) -> u128 {
@@ -31,17 +29,11 @@ fn median(mut act: impl FnMut()) -> u128 {
 #[ignore = "needs root; prints how long a transaction takes"]
 fn measure_transactions() {
     crate::sys::netns::unshare().unwrap();
-    let network = Network {
-        name: NetworkName::new("bridge").unwrap(),
-        bridge: "flotilla0".to_owned(),
-        table: "flotilla".to_owned(),
-        subnet: "10.89.0.0/16".parse().unwrap(),
-        search: "flotilla.internal".to_owned(),
-    };
-    let mut nft = Nftables::open(&network.table).unwrap();
+    let table = ruleset("flotilla0", groups_of("flotilla0"));
+    let mut nft = Nftables::open("flotilla").unwrap();
     for count in [0, 100, 10_000] {
         let elements: Vec<Element> = (1..=count).map(port).collect();
-        let replace = median(|| nft.replace(&ruleset(&network), &elements).unwrap());
+        let replace = median(|| nft.replace(&table, &elements).unwrap());
         let (with, without) = (
             Change { remove: vec![], add: vec![port(20_000)] },
             Change { remove: vec![port(20_000)], add: vec![] },

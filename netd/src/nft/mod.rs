@@ -1,4 +1,4 @@
-//! Our nftables tables, by netlink.
+//! Our nftables table, by netlink.
 //!
 //! Every change is one transaction, which takes effect as a whole or not at all. The table is owned
 //! by this socket and persistent where the kernel can do that (`NFT_TABLE_F_OWNER|PERSIST`, Linux
@@ -22,7 +22,6 @@ use std::io;
 
 pub struct Nftables {
     connection: Connection,
-    /// Name of the tables, one per family.
     table: String,
     flags: u32,
 }
@@ -42,18 +41,18 @@ impl Nftables {
         self.connection.port()
     }
 
-    /// Makes our tables exactly this, whatever was there. Packets meet the old or the new rules,
+    /// Makes our table exactly this, whatever was there. Packets meet the old or the new rules,
     /// never none, and established connections go on.
     pub fn replace<'a>(
         &mut self,
-        tables: &[Table],
+        table: &Table,
         elements: impl IntoIterator<Item = &'a Element> + Clone,
     ) -> Result<(), Refused> {
-        match self.try_replace(tables, elements.clone()) {
+        match self.try_replace(table, elements.clone()) {
             // A kernel before 6.9 does not know the flag.
             Err(e) if self.flags != 0 && (e.is(libc::EOPNOTSUPP) || e.is(libc::EINVAL)) => {
                 self.flags = 0;
-                self.try_replace(tables, elements)
+                self.try_replace(table, elements)
             }
             Err(e) if e.is(libc::EPERM) => Err(Refused::new(
                 format!(
@@ -68,7 +67,7 @@ impl Nftables {
 
     fn try_replace<'a>(
         &mut self,
-        tables: &[Table],
+        table: &Table,
         elements: impl IntoIterator<Item = &'a Element>,
     ) -> Result<(), Refused> {
         let there = dump::tables(&mut self.connection, &self.table)?;
@@ -76,9 +75,7 @@ impl Nftables {
         for family in there {
             batch.delete_table(family);
         }
-        for table in tables {
-            batch.add_table(table, self.flags);
-        }
+        batch.add_table(table, self.flags);
         batch.add_elements(elements);
         self.connection.transaction(batch.finish())
     }
@@ -99,7 +96,7 @@ impl Nftables {
         dump::elements(&mut self.connection, &self.table)
     }
 
-    /// Removes our tables.
+    /// Removes our table.
     pub fn remove(&mut self) -> Result<(), Refused> {
         let there = dump::tables(&mut self.connection, &self.table)?;
         let mut batch = Batch::new(&self.table);

@@ -1,8 +1,9 @@
-//! Published ports on 127.0.0.1.
+//! Published ports on 127.0.0.1 and ::1.
 //!
 //! Traffic to the host's other addresses is translated in the kernel. For 127.0.0.1 that would need
-//! `route_localnet`, which opens the loopback network to neighbours (CVE-2020-8558); so netd listens
-//! there itself and passes on what it hears. The same socket keeps the port from being taken.
+//! `route_localnet`, which opens the loopback network to neighbours (CVE-2020-8558), and for ::1 there
+//! is no such thing; so netd listens there itself and passes on what it hears. The same socket keeps
+//! the port from being taken.
 
 mod tcp;
 mod udp;
@@ -13,7 +14,7 @@ use netd_api::Protocol;
 use nix::sys::socket::SockType;
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -23,27 +24,38 @@ pub enum Reserved {
     Udp(UdpSocket),
 }
 
-/// Takes a port of the host: on its one address, else on 127.0.0.1. A port that somebody listens on
-/// at one of `addresses` is in use too, since the translation would hide that listener.
-pub fn reserve(binding: &Binding, addresses: &[Ipv4Addr]) -> io::Result<Reserved> {
-    let address = SocketAddrV4::new(binding.host.unwrap_or(Ipv4Addr::LOCALHOST), binding.port);
-    if binding.host.is_none() {
-        for host in addresses.iter().filter(|a| !a.is_loopback()) {
-            sys::socket::try_bind(SocketAddrV4::new(*host, binding.port), kind(binding.protocol))?;
+/// Takes a port of the host: on its one address, else on the loopback address of its family. A port
+/// that somebody listens on at one of `addresses` is in use too, since the translation would hide
+/// that listener. None: the host has no IPv6 to listen on, and nobody asked for it by name.
+pub fn reserve(binding: &Binding, addresses: &[IpAddr]) -> io::Result<Option<Reserved>> {
+    let Binding { host, port, protocol } = *binding;
+    let listens_at = match host {
+        IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    if host == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !addresses.contains(&listens_at) {
+        return Ok(None);
+    }
+    if host.is_unspecified() {
+        let others = addresses.iter().filter(|a| a.is_ipv4() == host.is_ipv4());
+        for address in others.filter(|a| !a.is_loopback()) {
+            sys::socket::try_bind(SocketAddr::new(*address, port), kind(protocol))?;
         }
     }
-    match binding.protocol {
+    let address = SocketAddr::new(listens_at, port);
+    Ok(Some(match protocol {
         Protocol::Tcp => {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
-            Ok(Reserved::Tcp(listener))
+            Reserved::Tcp(listener)
         }
         Protocol::Udp => {
             let socket = UdpSocket::bind(address)?;
             socket.set_nonblocking(true)?;
-            Ok(Reserved::Udp(socket))
+            Reserved::Udp(socket)
         }
-    }
+    }))
 }
 
 fn kind(protocol: Protocol) -> SockType {
@@ -54,8 +66,8 @@ fn kind(protocol: Protocol) -> SockType {
 }
 
 enum Command {
-    Open { binding: Binding, reserved: Reserved, target: SocketAddrV4 },
-    Retarget { binding: Binding, target: SocketAddrV4 },
+    Open { binding: Binding, reserved: Reserved, target: SocketAddr },
+    Retarget { binding: Binding, target: SocketAddr },
     Close { binding: Binding, closed: std::sync::mpsc::Sender<()> },
 }
 
@@ -69,12 +81,12 @@ impl Proxies {
         (Self(sender), Server { commands, open: HashMap::new() })
     }
 
-    pub fn open(&self, binding: Binding, reserved: Reserved, target: SocketAddrV4) {
+    pub fn open(&self, binding: Binding, reserved: Reserved, target: SocketAddr) {
         self.send(Command::Open { binding, reserved, target });
     }
 
     /// New connections go to `target`; those that are there stay.
-    pub fn retarget(&self, binding: Binding, target: SocketAddrV4) {
+    pub fn retarget(&self, binding: Binding, target: SocketAddr) {
         self.send(Command::Retarget { binding, target });
     }
 
@@ -94,7 +106,7 @@ impl Proxies {
 /// The listeners.
 pub struct Server {
     commands: mpsc::UnboundedReceiver<Command>,
-    open: HashMap<Binding, (JoinHandle<()>, watch::Sender<SocketAddrV4>)>,
+    open: HashMap<Binding, (JoinHandle<()>, watch::Sender<SocketAddr>)>,
 }
 
 impl Server {
@@ -128,8 +140,8 @@ impl Server {
 
 fn serve(
     reserved: Reserved,
-    target: SocketAddrV4,
-) -> io::Result<(JoinHandle<()>, watch::Sender<SocketAddrV4>)> {
+    target: SocketAddr,
+) -> io::Result<(JoinHandle<()>, watch::Sender<SocketAddr>)> {
     let (sender, target) = watch::channel(target);
     let task = match reserved {
         Reserved::Tcp(listener) => {

@@ -1,6 +1,6 @@
 //! One TCP port: accepts, connects to the container, splices.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ const REST: Duration = Duration::from_millis(100);
 const LIMIT: usize = 4096;
 
 /// Serves until it is aborted; its connections end with it.
-pub(super) async fn serve(listener: TcpListener, target: watch::Receiver<SocketAddrV4>) {
+pub(super) async fn serve(listener: TcpListener, target: watch::Receiver<SocketAddr>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -32,7 +32,7 @@ pub(super) async fn serve(listener: TcpListener, target: watch::Receiver<SocketA
 
 /// Passes bytes both ways until both sides have said that they are done. Neither end's error is
 /// anybody's fault here: the other end sees its connection end.
-async fn splice(mut client: TcpStream, target: SocketAddrV4) {
+async fn splice(mut client: TcpStream, target: SocketAddr) {
     let connected = tokio::time::timeout(CONNECT, TcpStream::connect(target)).await;
     let Ok(Ok(mut container)) = connected else {
         // Reset, as the kernel would answer for a container that does not listen.

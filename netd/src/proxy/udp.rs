@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -20,7 +20,7 @@ const QUEUE: usize = 64;
 const LARGEST: usize = 65_535;
 
 /// Serves until it is aborted; its clients' sockets end with it.
-pub(super) async fn serve(socket: UdpSocket, target: watch::Receiver<SocketAddrV4>) {
+pub(super) async fn serve(socket: UdpSocket, target: watch::Receiver<SocketAddr>) {
     let socket = Arc::new(socket);
     let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
     let mut tasks = JoinSet::new();
@@ -60,10 +60,14 @@ pub(super) async fn serve(socket: UdpSocket, target: watch::Receiver<SocketAddrV
 async fn converse(
     public: Arc<UdpSocket>,
     client: SocketAddr,
-    target: SocketAddrV4,
+    target: SocketAddr,
     mut datagrams: mpsc::Receiver<Vec<u8>>,
 ) -> io::Result<()> {
-    let private = UdpSocket::bind("0.0.0.0:0").await?;
+    let any: IpAddr = match target {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let private = UdpSocket::bind(SocketAddr::new(any, 0)).await?;
     private.connect(target).await?;
     let mut buffer = vec![0; LARGEST];
     loop {

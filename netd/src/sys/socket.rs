@@ -1,11 +1,11 @@
 //! What sockets need beyond the standard library.
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, SockaddrIn, bind, sendmsg,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, sendmsg,
     setsockopt, socket, sockopt,
 };
 use std::io::{self, IoSlice};
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// Lets a socket send a datagram of `length` bytes (`SO_SNDBUFFORCE`, socket(7)); the default holds
@@ -53,10 +53,14 @@ pub fn send_with_descriptor(
 
 /// Whether an address and port could be bound now: `EADDRINUSE` when somebody listens there. TCP
 /// connections that are closing do not count.
-pub fn try_bind(address: SocketAddrV4, kind: SockType) -> io::Result<()> {
-    let probe = socket(AddressFamily::Inet, kind, SockFlag::SOCK_CLOEXEC, None)?;
+pub fn try_bind(address: SocketAddr, kind: SockType) -> io::Result<()> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let probe = socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
     if kind == SockType::Stream {
         setsockopt(&probe, sockopt::ReuseAddr, &true)?;
     }
-    Ok(bind(probe.as_raw_fd(), &SockaddrIn::from(address))?)
+    Ok(bind(probe.as_raw_fd(), &SockaddrStorage::from(address))?)
 }

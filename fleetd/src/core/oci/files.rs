@@ -16,17 +16,20 @@ pub fn hostname(unit: &str) -> String {
 }
 
 /// hosts(5)
-pub fn hosts(hostname: &str, address: Option<IpAddr>) -> String {
+pub fn hosts(hostname: &str, addresses: &[IpAddr]) -> String {
     let mut text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
-    let own = address.unwrap_or(IpAddr::from([127, 0, 1, 1]));
-    let _ = writeln!(text, "{own}\t{hostname}");
+    let none = [IpAddr::from([127, 0, 1, 1])];
+    for own in if addresses.is_empty() { &none } else { addresses } {
+        let _ = writeln!(text, "{own}\t{hostname}");
+    }
     text
 }
 
 /// resolv.conf(5)
-pub fn resolv_conf(server: IpAddr, search: &str) -> String {
+pub fn resolv_conf(servers: &[IpAddr], search: &str) -> String {
+    let servers: String = servers.iter().map(|server| format!("nameserver {server}\n")).collect();
     // Short names are the fleet's own; more dots go out as they are.
-    format!("nameserver {server}\nsearch {search}\noptions ndots:1\n")
+    format!("{servers}search {search}\noptions ndots:1\n")
 }
 
 #[cfg(test)]
@@ -43,8 +46,8 @@ mod tests {
 
     #[test]
     fn the_own_name_leads_to_the_own_address() {
-        let text = hosts("web", Some(IpAddr::from([10, 98, 0, 5])));
+        let text = hosts("web", &[IpAddr::from([10, 98, 0, 5])]);
         assert!(text.contains("10.98.0.5\tweb\n"));
-        assert!(hosts("web", None).contains("127.0.1.1\tweb\n"));
+        assert!(hosts("web", &[]).contains("127.0.1.1\tweb\n"));
     }
 }
