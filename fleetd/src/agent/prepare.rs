@@ -8,7 +8,7 @@ use crate::core::oci::image::ImageConfig;
 use crate::core::oci::mounts::{NOTIFY_DIR, RUN_FILES};
 use crate::core::oci::user::{self, User};
 use crate::core::run::{RunId, RunRecord};
-use crate::core::unit::container::{ContainerUnit, Network, ServiceType};
+use crate::core::unit::container::{Attachment, ContainerUnit, Network, NetworkRef, ServiceType};
 use crate::core::unit::names_registry;
 use crate::core::{environment, run};
 use crate::image::{Image, PullOptions};
@@ -57,7 +57,8 @@ pub struct Prepared {
 
 /// What the unit asks of netd. None: it has the host's network or none.
 pub fn endpoint(unit: &ContainerUnit, run: &RunId) -> Result<Option<EndpointSpec>, String> {
-    let Network::Bridge(network) = &unit.network else { return Ok(None) };
+    let Network::Bridge(attachments) = &unit.network else { return Ok(None) };
+    let network = only_network(attachments)?;
     let port = |port: &crate::core::unit::container::Port| PortMapping {
         host_ip: port.host_ip,
         host_port: port.host,
@@ -67,11 +68,27 @@ pub fn endpoint(unit: &ContainerUnit, run: &RunId) -> Result<Option<EndpointSpec
     let name = DnsName::new(files::hostname(&unit.name)).map_err(|e| e.to_string())?;
     Ok(Some(EndpointSpec {
         id: EndpointId::new(run.as_str()).map_err(|e| e.to_string())?,
-        network: NetworkName::new(network.as_str()).map_err(|e| e.to_string())?,
+        network: NetworkName::new(network).map_err(|e| e.to_string())?,
         names: vec![name],
         ports: unit.ports.iter().map(port).collect(),
         address: None,
     }))
+}
+
+/// The network of a unit that is on one, as netd gives it to everybody.
+fn only_network(attachments: &[Attachment]) -> Result<&str, String> {
+    match attachments {
+        [only @ Attachment { network: NetworkRef::Name(network), .. }]
+            if *only == Attachment::new(only.network.clone()) =>
+        {
+            Ok(network)
+        }
+        _ => {
+            Err("join networks: several of them, those of .network units, addresses and names of \
+                  one's own are not there yet"
+                .to_owned())
+        }
+    }
 }
 
 /// Gets image, network and volumes at the same time, since each may wait for something else. The
