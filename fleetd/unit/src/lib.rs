@@ -12,6 +12,7 @@
 //! container the unit as the agent gets it
 //! network   `.network`: table, draft, policies, the unit as netd's document is made of it
 //! socket    `.socket`: the same
+//! membership the unit as the fleet's networks know it
 //! verify    what is wrong with a unit of any kind
 //! credential what a program gets to read and nobody else
 //! difference in which keys two versions of a file differ
@@ -37,6 +38,7 @@ pub mod glob;
 pub mod keys;
 pub mod keys_not_yet;
 pub mod mapping;
+pub mod membership;
 pub mod names;
 pub mod network;
 pub mod placement;
@@ -57,6 +59,7 @@ pub use difference::difference;
 pub use fault::{Fault, Place, problem};
 pub use fleetd_api::{UnitKind, UnitName};
 pub use mapping::port_text;
+pub use membership::{Membership, membership};
 pub use network::NetworkUnit;
 pub use placement::{names_registry, placement, replicas, secrets};
 pub use socket::SocketUnit;

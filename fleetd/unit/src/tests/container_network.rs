@@ -162,3 +162,26 @@ fn an_address_of_what_runs_more_than_once_is_told() {
     assert_eq!(told("web@.container", "Network=a:ip=10.1.0.%i"), [""; 0]);
     assert_eq!(told("web.container", "IP=10.1.0.9"), [""; 0]);
 }
+
+#[test]
+fn networks_and_labels_are_known_before_there_is_a_host() {
+    let text = "[Container]\nImage=a\nHostName=%H\nNetwork=front.network:ip=10.1.0.%i\n[X-Fleet]\n\
+                Label=role=web tier=front\n";
+    let of = |unit: &str| membership(&name(unit), text, &BTreeMap::new());
+    let got = of("web@7.container").unwrap();
+    let Network::Bridge(attachments) = &got.network else { panic!("{:?}", got.network) };
+    assert_eq!(attachments[0].addresses, addresses(&["10.1.0.7"]));
+    let labels = |list: &[(&str, &str)]| {
+        list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    };
+    assert!(got.has(&labels(&[("role", "web")])));
+    assert!(got.has(&labels(&[("role", "web"), ("tier", "front")])));
+    assert!(!got.has(&labels(&[("role", "web"), ("tier", "back")])));
+    assert!(!got.has(&labels(&[("zone", "a")])));
+    assert!(got.has(&labels(&[])));
+    let template = of("web@.container").unwrap_err();
+    assert_eq!(
+        template[0].to_string(),
+        "web@.container: a template has no instance: name web@1.container"
+    );
+}
