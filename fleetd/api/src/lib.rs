@@ -79,7 +79,7 @@ pub use fleet::{
 };
 pub use image::{Image, Pull};
 pub use machine::{ChangeMachine, Machine, Role, Status, Version};
-pub use name::{BadUnitName, UnitName};
+pub use name::{BadUnitName, UnitKind, UnitName};
 pub use plan::{
     Change, Changes, FileChange, KeyChange, Plan, PlannedStep, PlannedUnit, StepKind, UnitText,
     Unplaced,

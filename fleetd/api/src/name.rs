@@ -24,6 +24,31 @@ const SUFFIXES: &[&str] = &[
     "path",
 ];
 
+/// What a unit is, of those that this fleet knows so far: its suffix says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnitKind {
+    Container,
+    Network,
+    Socket,
+}
+
+impl UnitKind {
+    pub const ALL: [Self; 3] = [Self::Container, Self::Network, Self::Socket];
+
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Socket => "socket",
+        }
+    }
+
+    /// Whether there may be templates of it: the others have none yet.
+    pub const fn has_templates(self) -> bool {
+        matches!(self, Self::Container)
+    }
+}
+
 /// `NAME.SUFFIX`, `NAME@INSTANCE.SUFFIX` or the bare template `NAME@.SUFFIX`, of
 /// `[a-zA-Z0-9:_.\-@]` as systemd has it: the backslash is there for its escapes, such as `\x2d`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,6 +88,11 @@ impl UnitName {
     /// `container` of `web@1.container`.
     pub fn suffix(&self) -> &str {
         self.0.rsplit_once('.').map_or("", |(_, suffix)| suffix)
+    }
+
+    /// None: systemd or Quadlet has such units, and this fleet does not yet.
+    pub fn kind(&self) -> Option<UnitKind> {
+        UnitKind::ALL.into_iter().find(|kind| kind.suffix() == self.suffix())
     }
 
     /// `web@1` of `web@1.container`: the specifier `%N`.
@@ -194,6 +224,16 @@ mod tests {
         let error = UnitName::new("a/b.container").unwrap_err().to_string();
         assert!(error.starts_with("read unit name \"a/b.container\": it takes"), "{error}");
         assert!(UnitName::new(format!("{}.container", "a".repeat(246))).is_ok());
+    }
+
+    #[test]
+    fn the_suffix_says_the_kind() {
+        assert_eq!(name("web@1.container").kind(), Some(UnitKind::Container));
+        assert_eq!(name("front.network").kind(), Some(UnitKind::Network));
+        assert_eq!(name("web.socket").kind(), Some(UnitKind::Socket));
+        assert_eq!(name("data.volume").kind(), None);
+        // Only the last part is the suffix.
+        assert_eq!(name("web.socket.container").kind(), Some(UnitKind::Container));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::core::oci::image::ImageConfig;
 use crate::core::oci::mounts::{NOTIFY_DIR, RUN_FILES};
 use crate::core::oci::user::{self, User};
 use crate::core::run::{RunId, RunRecord};
-use crate::core::unit::container::{ContainerUnit, Network, ServiceType};
+use crate::core::unit::container::{Attachment, ContainerUnit, Network, NetworkRef, ServiceType};
 use crate::core::unit::names_registry;
 use crate::core::{environment, run};
 use crate::image::{Image, PullOptions};
@@ -16,7 +16,7 @@ use crate::sentence::Sentence;
 use crate::sentence::cause;
 use crate::sys::{file, mount};
 use netd_api::{
-    Attached, Attachment, DnsName, EndpointId, EndpointSpec, NetworkName, PortMapping, Protocol,
+    Attached, DnsName, EndpointId, EndpointSpec, LinkName, Mac, NetworkName, PortMapping, Protocol,
 };
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -59,7 +59,7 @@ pub struct Prepared {
 
 /// What the unit asks of netd. None: it has the host's network or none.
 pub fn endpoint(unit: &ContainerUnit, run: &RunId) -> Result<Option<EndpointSpec>, String> {
-    let Network::Bridge(network) = &unit.network else { return Ok(None) };
+    let Network::Bridge(attachments) = &unit.network else { return Ok(None) };
     let port = |port: &crate::core::unit::container::Port| PortMapping {
         host_ip: port.host_ip,
         host_port: port.host,
@@ -67,13 +67,31 @@ pub fn endpoint(unit: &ContainerUnit, run: &RunId) -> Result<Option<EndpointSpec
         protocol: if port.udp { Protocol::Udp } else { Protocol::Tcp },
     };
     let name = DnsName::new(files::hostname(&unit.name)).map_err(|e| e.to_string())?;
-    let network = NetworkName::new(network.as_str()).map_err(|e| e.to_string())?;
     Ok(Some(EndpointSpec {
         id: EndpointId::new(run.as_str()).map_err(|e| e.to_string())?,
-        networks: vec![Attachment::to(network)],
+        networks: attachments.iter().map(attachment).collect::<Result<_, _>>()?,
         names: vec![name],
         ports: unit.ports.iter().map(port).collect(),
     }))
+}
+
+/// One of a unit's networks, in netd's words.
+fn attachment(wanted: &Attachment) -> Result<netd_api::Attachment, String> {
+    let network = match &wanted.network {
+        NetworkRef::Name(name) => name,
+        NetworkRef::Unit(unit) => {
+            return Err(format!("join network {unit}: .network units are not there yet"));
+        }
+    };
+    let names = wanted.aliases.iter().map(|name| DnsName::new(name.as_str()));
+    let interface = wanted.interface.as_deref().map(LinkName::new).transpose();
+    Ok(netd_api::Attachment {
+        network: NetworkName::new(network.as_str()).map_err(|e| e.to_string())?,
+        addresses: wanted.addresses.clone(),
+        mac: wanted.mac.map(Mac),
+        names: names.collect::<Result<_, _>>().map_err(|e| e.to_string())?,
+        interface: interface.map_err(|e| e.to_string())?,
+    })
 }
 
 /// Gets image, network and volumes at the same time, since each may wait for something else. The

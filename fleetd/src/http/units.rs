@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use fleetd_api::{
     Accepted, Active, Desire, DesiredState, EventKind, MAX_UNIT_FILE, Problem, ProblemKind, Scale,
-    Submit, Unit, UnitName, UnitState, Warning,
+    Submit, Unit, UnitKind, UnitName, UnitState, Warning,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -64,6 +64,7 @@ pub(super) fn submission(
     name: &UnitName,
     submit: Submit,
 ) -> Result<(Command, Vec<Warning>)> {
+    is_acted_on(name)?;
     let Submit { text, drop_ins, replace, desired } = submit;
     let length = text.len() + drop_ins.values().map(String::len).sum::<usize>();
     if length > MAX_UNIT_FILE {
@@ -84,6 +85,18 @@ pub(super) fn submission(
     let command =
         Command::Submit { unit, text, drop_ins, hash, replace, desired, made_from, secrets };
     Ok((command, warnings))
+}
+
+/// What is kept is also to have an effect.
+fn is_acted_on(name: &UnitName) -> Result<()> {
+    match name.kind() {
+        Some(UnitKind::Network | UnitKind::Socket) => {
+            let text = format!("submit {name}: a .{} has no effect yet", name.suffix());
+            let problem = Problem::new(ProblemKind::Invalid, text);
+            Err(problem.hint("fleetctl verify says what is wrong with it").into())
+        }
+        Some(UnitKind::Container) | None => Ok(()),
+    }
 }
 
 /// With what this host is only where the unit can have no other one.
@@ -386,5 +399,24 @@ fn unseen(api: &Api, name: &str, entry: &Entry) -> UnitState {
         message: unplaced.map(|why| format!("no host takes it: {why}")),
         unenforced: Vec::new(),
         steps: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_would_have_no_effect_is_not_kept() {
+        for (unit, kind) in [("front.network", "network"), ("web.socket", "socket")] {
+            let Err(Answer(problem)) = is_acted_on(&UnitName::new(unit).unwrap()) else {
+                panic!("{unit} was taken");
+            };
+            assert_eq!(problem.message, format!("submit {unit}: a .{kind} has no effect yet"));
+        }
+        // What is no unit at all yet is the reader's to refuse.
+        for unit in ["web@1.container", "web@.container", "data.volume"] {
+            assert!(is_acted_on(&UnitName::new(unit).unwrap()).is_ok(), "{unit}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One value on its way from an assignment into the draft.
 
-use super::container::{Credential, EnvironmentFile, Network, Restart, SecretFile, ServiceType};
+use super::container::{Credential, EnvironmentFile, Restart, SecretFile, ServiceType};
 use super::specifier::{HostFacts, Specifiers, Unexpanded};
 use super::{credential, mapping, syntax, value, words};
 use std::cell::RefCell;
@@ -274,15 +274,6 @@ impl Value<'_> {
             #[expect(clippy::cast_precision_loss, reason = "a percentage is far below 2^53")]
             Ok(hundredths @ 1..=100_000_000) => Ok(hundredths as f64 / 10_000.0),
             _ => wrong("it takes a percentage of one CPU over 0%, such as 50% or 150%"),
-        }
-    }
-
-    pub fn network(&self) -> Taken<Network> {
-        match self.text()?.as_str() {
-            "bridge" => Ok(Network::Bridge("bridge".to_owned())),
-            "host" => Ok(Network::Host),
-            "none" => Ok(Network::None),
-            _ => wrong("it takes bridge, host or none; other networks are not there yet"),
         }
     }
 

@@ -1,5 +1,8 @@
 //! A container unit, read and checked: what the agent acts on. No strings are left to interpret.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +30,13 @@ pub struct ContainerUnit {
     pub working_dir: Option<PathBuf>,
     pub read_only: bool,
     pub network: Network,
+    pub resolver: Resolver,
+    /// `AddHost=`, in order.
+    pub hosts: Vec<HostEntry>,
+    /// None: what follows from the unit's name.
+    pub hostname: Option<String>,
+    /// `[X-Fleet] Label=`
+    pub labels: BTreeMap<String, String>,
     pub health: Option<HealthCheck>,
     pub service: Service,
     pub limits: Limits,
@@ -42,7 +52,7 @@ pub struct EnvironmentFile {
 /// `PublishPort=`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port {
-    pub host_ip: Option<std::net::IpAddr>,
+    pub host_ip: Option<IpAddr>,
     pub host: u16,
     pub container: u16,
     pub udp: bool,
@@ -93,12 +103,86 @@ pub fn credentials_directory(unit: &str) -> String {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Network {
-    /// A namespace from netd on this network.
-    Bridge(String),
+    /// A namespace from netd, on each of these networks: one at least, in the file's order.
+    Bridge(Vec<Attachment>),
     /// The host's own.
     Host,
     /// Loopback only.
     None,
+}
+
+/// A place on one network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    pub network: NetworkRef,
+    /// Fixed ones: of each family one at most.
+    pub addresses: Vec<IpAddr>,
+    /// Of its interface. None: netd's.
+    pub mac: Option<[u8; 6]>,
+    /// DNS names beside the unit's own, in lower case.
+    pub aliases: Vec<String>,
+    /// What the interface is called inside. None: the first is `eth0`, and so on.
+    pub interface: Option<String>,
+}
+
+impl Attachment {
+    /// With nothing of its own.
+    pub fn new(network: NetworkRef) -> Self {
+        let (addresses, aliases) = (Vec::new(), Vec::new());
+        Self { network, addresses, mac: None, aliases, interface: None }
+    }
+}
+
+/// Which network is meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NetworkRef {
+    /// By its own name: `bridge`, or what a `.network` says in `NetworkName=`.
+    Name(String),
+    /// By its unit: `front.network`.
+    Unit(String),
+}
+
+impl fmt::Display for NetworkRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) | Self::Unit(name) => f.write_str(name),
+        }
+    }
+}
+
+/// `/etc/resolv.conf` inside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolver {
+    pub servers: Servers,
+    /// None: the fleet's domain; empty: none is searched.
+    pub search: Option<Vec<String>>,
+    /// Words of resolv.conf(5).
+    pub options: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Servers {
+    /// netd's, which knows the fleet's names.
+    #[default]
+    Fleet,
+    /// One to three.
+    These(Vec<IpAddr>),
+    /// The image's file stays as it is.
+    Untouched,
+}
+
+/// A line of `/etc/hosts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEntry {
+    pub name: String,
+    pub address: HostAddress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAddress {
+    Ip(IpAddr),
+    /// Where the container reaches its host.
+    Gateway,
 }
 
 /// `Health*=`

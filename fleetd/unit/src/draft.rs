@@ -1,20 +1,21 @@
 //! A container unit while its keys are read, and the checks that need all of them.
 
+use super::attachment::Choice;
 use super::container::{
-    ContainerUnit, Credential, EnvironmentFile, HealthCheck, Limits, Network, Port, Restart,
+    ContainerUnit, Credential, EnvironmentFile, HealthCheck, HostEntry, Limits, Port, Restart,
     SecretFile, Service, ServiceType, Source, Volume,
 };
-use super::fault::{Fault, Place};
+use super::fault::Place;
+use super::keys;
+use super::read::{Checks, Drafted, Seen};
+use super::resolver::Server;
 use super::rules::Rules;
-use fleetd_api::{UnitName, Warning};
+use super::table::Table;
+use fleetd_api::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// The network of a unit that names none.
-const DEFAULT_NETWORK: &str = "bridge";
 
 /// More files of one kind are none that somebody wrote.
 const MAX_SECRETS: usize = 256;
@@ -37,7 +38,16 @@ pub struct Draft {
     pub group: Option<String>,
     pub working_dir: Option<PathBuf>,
     pub read_only: Option<bool>,
-    pub network: Option<Network>,
+    pub networks: Vec<Choice>,
+    pub network_aliases: Vec<String>,
+    pub ip: Option<Ipv4Addr>,
+    pub ip6: Option<Ipv6Addr>,
+    pub dns: Vec<Server>,
+    pub dns_search: Vec<String>,
+    pub dns_options: Vec<String>,
+    pub hosts: Vec<HostEntry>,
+    pub hostname: Option<String>,
+    pub labels: Vec<(String, String)>,
     pub health_cmd: Option<Vec<String>>,
     pub health_interval: Option<Duration>,
     pub health_timeout: Option<Duration>,
@@ -60,36 +70,30 @@ pub struct Draft {
     pub tasks_max: Option<Option<u64>>,
     /// What `[X-Fleet]` says.
     pub rules: Rules,
-    /// Where each key was last assigned.
-    pub places: BTreeMap<&'static str, Place>,
-    /// Keys whose value waits for an instance, or for a host.
-    pub waiting: Vec<&'static str>,
+    pub seen: Seen,
 }
 
-/// What the checks of a whole unit said.
-#[derive(Debug, Default)]
-pub struct Checks {
-    pub faults: Vec<Fault>,
-    pub warnings: Vec<Warning>,
-}
+impl Drafted for Draft {
+    const TABLE: &'static Table<Self> = &keys::TABLE;
 
-impl Draft {
-    /// Where a key stands; the file as a whole if it is not there.
-    pub(super) fn place(&self, name: &UnitName, key: &str) -> Place {
-        let whole = || Place { file: Arc::from(name.as_str()), line: 0 };
-        self.places.get(key).cloned().unwrap_or_else(whole)
+    fn is_of_the_fleet(section: &str, key: &str) -> bool {
+        keys::is_of_the_fleet(section, key)
+    }
+
+    fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
     }
 
     /// What no single key can tell.
-    pub fn check(&self, name: &UnitName) -> Checks {
+    fn check(&self, name: &UnitName) -> Checks {
         let mut checks = Checks::default();
         let mut fault = |key: &str, message: String| {
             checks.faults.push(self.place(name, key).fault(message));
         };
-        if self.image.is_none() && !self.waiting.contains(&"Image") {
+        if self.image.is_none() && !self.seen.is_waiting("Image") {
             fault("Image", "[Container] needs Image=".to_owned());
         }
-        if self.group.is_some() && self.user.is_none() && !self.waiting.contains(&"User") {
+        if self.group.is_some() && self.user.is_none() && !self.seen.is_waiting("User") {
             fault("Group", "Group= needs User=".to_owned());
         }
         if self.group.is_some() && self.user.as_ref().is_some_and(|user| user.contains(':')) {
@@ -122,8 +126,17 @@ impl Draft {
             }
         }
         self.warn(name, &mut checks);
+        self.check_networks(name, &mut checks);
+        self.check_resolver(name, &mut checks);
         self.check_rules(name, &mut checks);
         checks
+    }
+}
+
+impl Draft {
+    /// Where a key stands; the file as a whole if it is not there.
+    pub(super) fn place(&self, name: &UnitName, key: &str) -> Place {
+        self.seen.place(name, key)
     }
 
     /// By key what is to be a file inside.
@@ -139,13 +152,13 @@ impl Draft {
         let mut warn = |key: &str, message: &str| {
             checks.warnings.push(self.place(name, key).warning(message));
         };
-        if !self.ports.is_empty() && matches!(self.network, Some(Network::Host | Network::None)) {
+        if !self.ports.is_empty() && !self.is_on_a_network() {
             warn("PublishPort", "PublishPort= has no effect without a network of its own");
         }
         let times = ["HealthInterval", "HealthTimeout", "HealthRetries", "HealthStartPeriod"];
-        let timed = times.iter().find(|key| self.places.contains_key(*key));
+        let timed = times.iter().find(|key| self.seen.places.contains_key(*key));
         if let (None, Some(key)) = (&self.health_cmd, timed)
-            && !self.waiting.contains(&"HealthCmd")
+            && !self.seen.is_waiting("HealthCmd")
         {
             warn(key, &format!("{key}= has no effect without HealthCmd="));
         }
@@ -163,6 +176,7 @@ impl Draft {
 
     /// The unit with every default filled in. [`Self::check`] has found no fault.
     pub fn finish(self, name: &UnitName) -> ContainerUnit {
+        let (network, resolver) = (self.network(), self.resolver());
         let health = self.health_cmd.filter(|command| !command.is_empty());
         let kind = self.kind.unwrap_or(ServiceType::Simple);
         let user = match (self.user, self.group) {
@@ -186,7 +200,11 @@ impl Draft {
             user,
             working_dir: self.working_dir,
             read_only: self.read_only.unwrap_or(false),
-            network: self.network.unwrap_or_else(|| Network::Bridge(DEFAULT_NETWORK.to_owned())),
+            network,
+            resolver,
+            hosts: self.hosts,
+            hostname: self.hostname,
+            labels: self.labels.into_iter().collect(),
             health: health.map(|command| HealthCheck {
                 command,
                 interval: self.health_interval.unwrap_or(Duration::from_secs(30)),

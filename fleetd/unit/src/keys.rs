@@ -1,38 +1,11 @@
-//! Every key that is honoured. Adding one is one line here: its section and name, what its value
-//! does to the draft, and the sentence that `docs/units.md` has for it.
+//! Every key of a `.container` that is honoured. Adding one is one line here: its section and name,
+//! what its value does to the draft, and the sentence that `docs/units.md` has for it.
 
-use super::assign::{Taken, Value};
+use super::assign::Value;
 use super::draft::Draft;
-use super::keys_not_yet::{NOT_YET, REFUSED};
-
-pub struct Key {
-    pub section: &'static str,
-    pub name: &'static str,
-    pub apply: fn(&mut Draft, &Value) -> Taken<()>,
-    pub doc: &'static str,
-}
-
-impl Key {
-    /// Whether the fleet asks for it, before there is a host.
-    pub fn is_of_the_fleet(&self) -> bool {
-        self.section == FLEET || matches!(self.name, "PublishPort" | "LoadCredential" | "Secret")
-    }
-
-    /// Its older names.
-    pub fn aliases(&self) -> impl Iterator<Item = &'static str> {
-        let own = |alias: &&Alias| alias.section == self.section && alias.name == self.name;
-        ALIASES.iter().filter(own).map(|alias| alias.old)
-    }
-}
-
-const fn key(
-    section: &'static str,
-    name: &'static str,
-    apply: fn(&mut Draft, &Value) -> Taken<()>,
-    doc: &'static str,
-) -> Key {
-    Key { section, name, apply, doc }
-}
+use super::keys_not_yet::{NOT_YET, OF_UNIT, REFUSED};
+use super::table::{Alias, Key, Table, key};
+use fleetd_api::UnitKind;
 
 pub const UNIT: &str = "Unit";
 pub const CONTAINER: &str = "Container";
@@ -40,11 +13,24 @@ pub const SERVICE: &str = "Service";
 pub const INSTALL: &str = "Install";
 pub const FLEET: &str = "X-Fleet";
 
-/// In the order of the reference.
-pub const SECTIONS: &[&str] = &[UNIT, CONTAINER, SERVICE, INSTALL, FLEET];
+pub static TABLE: Table<Draft> = Table {
+    kind: UnitKind::Container,
+    sections: &[UNIT, CONTAINER, SERVICE, INSTALL, FLEET],
+    keys: KEYS,
+    aliases: ALIASES,
+    not_yet: &[OF_UNIT, NOT_YET],
+    refused: REFUSED,
+};
+
+/// What the fleet asks for before there is a host.
+pub fn is_of_the_fleet(section: &str, key: &str) -> bool {
+    const FROM_CONTAINER: &[&str] =
+        &["PublishPort", "Secret", "Network", "NetworkAlias", "IP", "IP6"];
+    section == FLEET || key == "LoadCredential" || FROM_CONTAINER.contains(&key)
+}
 
 #[rustfmt::skip]
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key<Draft>] = &[
     key(UNIT, "Description", |u, v| v.put(&mut u.description, Value::text), "What the unit is, in words; the default is its name."),
     key(UNIT, "Documentation", |_, v| v.words().map(drop), "Where to read about it: kept in the file for its readers."),
     key(UNIT, "After", |_, v| v.ordering(), "What every running host has reached, such as `network-online.target`; other names are not waited for yet."),
@@ -65,7 +51,15 @@ pub const KEYS: &[Key] = &[
     key(CONTAINER, "Group", |u, v| v.put(&mut u.group, Value::name), "The group to `User=`."),
     key(CONTAINER, "WorkingDir", |u, v| v.put(&mut u.working_dir, Value::path), "The directory in which the command starts, in place of the image's."),
     key(CONTAINER, "ReadOnly", |u, v| v.put(&mut u.read_only, Value::boolean), "The root file system cannot be written. Default no."),
-    key(CONTAINER, "Network", |u, v| v.put(&mut u.network, Value::network), "`bridge` (an address of its own, the default), `host` (the host's network) or `none` (loopback only)."),
+    key(CONTAINER, "Network", |u, v| v.add(&mut u.networks, Value::networks), "A network: `bridge` (every fleet has it; the default), `NAME.network` (a unit) or `NAME` (a network's own name); or `host` (the host's network), `none` (loopback only), alone. Behind a colon options: `ip=ADDRESS` (of each family one), `mac=ADDRESS`, `alias=NAME` (repeatable), `interface_name=NAME`, as in `front.network:ip=10.1.2.3,alias=db`. Repeatable, up to 8."),
+    key(CONTAINER, "NetworkAlias", |u, v| v.add(&mut u.network_aliases, Value::dns_names), "Further DNS names, on all of its networks. Repeatable."),
+    key(CONTAINER, "IP", |u, v| v.put(&mut u.ip, Value::ipv4), "Its IPv4 address, where it is on exactly one network."),
+    key(CONTAINER, "IP6", |u, v| v.put(&mut u.ip6, Value::ipv6), "Its IPv6 address, likewise."),
+    key(CONTAINER, "DNS", |u, v| v.add(&mut u.dns, Value::name_servers), "Name servers, up to 3, in place of the fleet's, which knows the fleet's names; `none`: the image's `/etc/resolv.conf` stays. Repeatable."),
+    key(CONTAINER, "DNSSearch", |u, v| v.add(&mut u.dns_search, Value::search_domains), "Domains in which short names are looked up, in place of the fleet's; `.`: none. Repeatable."),
+    key(CONTAINER, "DNSOption", |u, v| v.add(&mut u.dns_options, Value::resolver_options), "Options of resolv.conf(5), such as `ndots:2`. Repeatable."),
+    key(CONTAINER, "AddHost", |u, v| v.add(&mut u.hosts, Value::host_entry), "`NAME:ADDRESS`: a line of `/etc/hosts`; `host-gateway` in place of the address is that of its host. Repeatable."),
+    key(CONTAINER, "HostName", |u, v| v.put(&mut u.hostname, Value::hostname), "Its hostname, up to 64 bytes, in place of the unit's name."),
     key(CONTAINER, "HealthCmd", |u, v| v.put(&mut u.health_cmd, Value::health_command), "Run in the container; it is healthy when this ends with 0. A JSON array is run as it is, other text by `/bin/sh -c`; `none`: no check."),
     key(CONTAINER, "HealthInterval", |u, v| v.put(&mut u.health_interval, Value::positive_span), "Time between checks. Default `30s`."),
     key(CONTAINER, "HealthTimeout", |u, v| v.put(&mut u.health_timeout, Value::positive_span), "A check that takes longer has failed. Default `30s`."),
@@ -108,15 +102,9 @@ pub const KEYS: &[Key] = &[
     key(FLEET, "Spread", |u, v| v.add(&mut u.rules.spread, Value::spread), "What the instances of a template are spread over, as far as that can be: `host`, or keys of metadata such as `zone`. Repeatable."),
     key(FLEET, "Prefer", |u, v| v.add(&mut u.rules.prefer, Value::prefer), "`KEY=VALUE[:WEIGHT]` words: metadata that makes a host better, or worse with a weight under 0; -100 to 100, default 10. Repeatable."),
     key(FLEET, "Priority", |u, v| v.put(&mut u.rules.priority, Value::priority), "Where there is too little room, units of a lower one make way: -2147483648 to 2147483647, default 0."),
+    key(FLEET, "Label", |u, v| v.add(&mut u.labels, Value::labels), "`KEY=VALUE` words by which `.socket` units and a network's `Allow=` choose it; a later one of a key wins. Repeatable."),
     key(FLEET, "Singleton", |u, v| v.put(&mut u.rules.strict, Value::singleton), "What happens when its host is cut off. `available`, the default: it goes on there, and after a grace runs elsewhere too until the host is back. `strict`: not honoured yet."),
 ];
-
-/// A name from before a key was called as it is now.
-pub struct Alias {
-    pub section: &'static str,
-    pub old: &'static str,
-    pub name: &'static str,
-}
 
 /// fleet's until its version 0.8.
 pub const ALIASES: &[Alias] = &[
@@ -125,52 +113,3 @@ pub const ALIASES: &[Alias] = &[
     Alias { section: FLEET, old: "X-ConditionMachineMetadata", name: "MachineMetadata" },
     Alias { section: FLEET, old: "X-Conflicts", name: "Conflicts" },
 ];
-
-/// What a name in a section is.
-pub enum Found {
-    Honoured(&'static Key),
-    /// Known and without effect so far: the consequence.
-    NotYet(&'static str),
-    /// Never to be honoured: what to write instead.
-    Refused(fn(&str) -> String),
-    Unknown,
-}
-
-pub fn find(section: &str, name: &str) -> Found {
-    let renamed = ALIASES.iter().find(|alias| alias.section == section && alias.old == name);
-    let name = renamed.map_or(name, |alias| alias.name);
-    if let Some(key) = KEYS.iter().find(|key| key.section == section && key.name == name) {
-        return Found::Honoured(key);
-    }
-    if let Some(key) = REFUSED.iter().find(|key| key.section == section && key.name == name) {
-        return Found::Refused(key.instead);
-    }
-    let not_yet = NOT_YET.iter().filter(|group| group.section == section);
-    let listed = not_yet.flat_map(|group| group.names.split_whitespace().map(|n| (n, group.why)));
-    match listed.into_iter().find(|(listed, _)| *listed == name) {
-        Some((_, why)) => Found::NotYet(why),
-        None => Found::Unknown,
-    }
-}
-
-/// Every known key: its section and its name.
-pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let honoured = KEYS.iter().map(|key| (key.section, key.name));
-    let refused = REFUSED.iter().map(|key| (key.section, key.name));
-    let not_yet = NOT_YET.iter().flat_map(|g| g.names.split_whitespace().map(|n| (g.section, n)));
-    honoured.chain(not_yet).chain(refused)
-}
-
-/// The known key that was probably meant, as a hint: in this section or, by its exact name, in
-/// another.
-pub fn suggestion(section: &str, name: &str) -> Option<String> {
-    if let Some((other, _)) = all().find(|(other, known)| *other != section && *known == name) {
-        return Some(format!("it belongs to [{other}]"));
-    }
-    let lower = name.to_ascii_lowercase();
-    let distance = |known: &str| strsim::damerau_levenshtein(&lower, &known.to_ascii_lowercase());
-    let candidates = all().filter(|(other, _)| *other == section);
-    let nearest = candidates.map(|(_, known)| (distance(known), known)).min()?;
-    let near = nearest.0 <= 1 + name.len() / 5;
-    near.then(|| format!("{}= is the nearest known key", nearest.1))
-}

@@ -2,22 +2,11 @@
 //! never will. Honouring one moves its name from here to `keys.rs`.
 
 use super::keys::{CONTAINER, FLEET, INSTALL, SERVICE, UNIT};
+use super::table::{NotYet, Refused, not_yet, refused};
 
-/// Keys of one section that lack one thing.
-pub struct NotYet {
-    pub section: &'static str,
-    /// Separated by white space.
-    pub names: &'static str,
-    /// The consequence, to stand after "not honoured yet: ".
-    pub why: &'static str,
-}
-
-const fn not_yet(section: &'static str, names: &'static str, why: &'static str) -> NotYet {
-    NotYet { section, names, why }
-}
-
+/// Of `[Unit]`, whatever the unit is.
 #[rustfmt::skip]
-pub const NOT_YET: &[NotYet] = &[
+pub const OF_UNIT: &[NotYet] = &[
     not_yet(UNIT, "Before", "no other unit waits for this one"),
     not_yet(UNIT, "Requisite BindsTo PartOf Upholds PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf", "the unit starts and stops on its own"),
     not_yet(UNIT, "Conflicts", "both units may run at once"),
@@ -27,17 +16,16 @@ pub const NOT_YET: &[NotYet] = &[
     not_yet(UNIT, "AssertPathExists AssertPathExistsGlob AssertPathIsDirectory AssertPathIsMountPoint AssertPathIsReadWrite AssertDirectoryNotEmpty AssertFileNotEmpty AssertFileIsExecutable AssertHost AssertArchitecture AssertVirtualization AssertKernelCommandLine AssertKernelVersion AssertCapability AssertSecurity AssertEnvironment AssertUser AssertGroup AssertControlGroupController AssertMemory AssertCPUs AssertOSRelease AssertACPower", "the unit starts in any case"),
     not_yet(UNIT, "RequiresMountsFor WantsMountsFor", "no mount is waited for"),
     not_yet(UNIT, "StopWhenUnneeded RefuseManualStart RefuseManualStop AllowIsolate IgnoreOnIsolate DefaultDependencies SurviveFinalKillSignal CollectMode SourcePath", "the unit starts and stops when it is asked to"),
+];
 
+#[rustfmt::skip]
+pub const NOT_YET: &[NotYet] = &[
     not_yet(CONTAINER, "ContainerName ServiceName", "the container is found by its unit's name"),
     not_yet(CONTAINER, "EnvironmentHost HttpProxy", "the host's environment stays out"),
     not_yet(CONTAINER, "Mount Tmpfs ReadOnlyTmpfs ShmSize Rootfs", "nothing is mounted for it"),
-    not_yet(CONTAINER, "NetworkAlias HostName", "the container is known by its unit's name"),
-    not_yet(CONTAINER, "IP IP6", "the address is the next free one"),
-    not_yet(CONTAINER, "DNS DNSSearch DNSOption", "names are looked up at netd"),
-    not_yet(CONTAINER, "AddHost", "no name is added to /etc/hosts"),
     not_yet(CONTAINER, "ExposeHostPort", "no port is published: PublishPort= does"),
     not_yet(CONTAINER, "Pod StartWithPod", "the container has a network of its own"),
-    not_yet(CONTAINER, "Label Annotation", "nothing is labelled"),
+    not_yet(CONTAINER, "Label Annotation", "nothing is labelled: [X-Fleet] has Label= for what chooses among units"),
     not_yet(CONTAINER, "GroupAdd", "the program has no further groups"),
     not_yet(CONTAINER, "UserNS UIDMap GIDMap SubUIDMap SubGIDMap RemapUid RemapGid RemapUsers RemapUidSize", "user ids are the host's"),
     not_yet(CONTAINER, "AutoUpdate Pull Retry RetryDelay", "an image that is there is used as it is"),
@@ -79,29 +67,13 @@ pub const NOT_YET: &[NotYet] = &[
     not_yet(INSTALL, "DefaultInstance", "an instance is always named"),
 
     not_yet(FLEET, "MinReplicas MaxReplicas TargetCPU", "the unit runs once"),
-    not_yet(FLEET, "Selector Label", "the unit runs on this host"),
     not_yet(FLEET, "Update MaxUnavailable MaxSurge", "a new file takes effect at the next start"),
 ];
 
-/// A key that only an engine of its own could honour.
-pub struct Refused {
-    pub section: &'static str,
-    pub name: &'static str,
-    /// What to write instead of a value.
-    pub instead: fn(&str) -> String,
-}
-
-const fn refused(
-    section: &'static str,
-    name: &'static str,
-    instead: fn(&str) -> String,
-) -> Refused {
-    Refused { section, name, instead }
-}
-
+/// What only an engine of its own could honour.
 pub const REFUSED: &[Refused] = &[
-    refused(CONTAINER, "PodmanArgs", native),
-    refused(CONTAINER, "GlobalArgs", native),
+    refused(CONTAINER, "PodmanArgs", of_run),
+    refused(CONTAINER, "GlobalArgs", of_run),
     refused(CONTAINER, "ContainersConfModule", |_| {
         "there is no podman here to configure".to_owned()
     }),
@@ -133,6 +105,15 @@ const NATIVE: &[(&str, &str)] = &[
     ("-w", "WorkingDir="),
     ("--entrypoint", "Entrypoint="),
     ("--network", "Network="),
+    ("--network-alias", "NetworkAlias="),
+    ("--ip", "IP="),
+    ("--ip6", "IP6="),
+    ("--dns", "DNS="),
+    ("--dns-search", "DNSSearch="),
+    ("--dns-option", "DNSOption="),
+    ("--add-host", "AddHost="),
+    ("--hostname", "HostName="),
+    ("-h", "HostName="),
     ("--net", "Network="),
     ("--read-only", "ReadOnly="),
     ("--restart", "Restart= in [Service]"),
@@ -145,10 +126,14 @@ const NATIVE: &[(&str, &str)] = &[
     ("--health-start-period", "HealthStartPeriod="),
 ];
 
+fn of_run(value: &str) -> String {
+    native(NATIVE, value)
+}
+
 /// Names the key for the first option that has one.
-fn native(value: &str) -> String {
+pub fn native(options: &[(&str, &str)], value: &str) -> String {
     let option = |word: &'_ str| word.split('=').next().unwrap_or(word).to_owned();
-    let known = |word: &str| NATIVE.iter().find(|(known, _)| *known == option(word));
+    let known = |word: &str| options.iter().find(|(known, _)| *known == option(word));
     match value.split_whitespace().find_map(known) {
         Some((option, key)) => format!("there is no podman here: for {option} write {key}"),
         None => "there is no podman here: write the key of what it sets".to_owned(),

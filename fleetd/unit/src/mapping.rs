@@ -36,7 +36,7 @@ pub fn ports(text: &str) -> Result<Vec<Port>, String> {
 const NEEDS_HOST_PORT: &str =
     "it takes [IP:]HOST:CONTAINER[/udp]; a port that the host chooses is not there yet";
 
-fn address(text: &str) -> Result<IpAddr, String> {
+pub fn address(text: &str) -> Result<IpAddr, String> {
     let bare = match text.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').filter(|ip| ip.contains(':')),
         None => Some(text).filter(|ip| !ip.contains(':')),
@@ -46,7 +46,7 @@ fn address(text: &str) -> Result<IpAddr, String> {
 }
 
 /// `80` or `8000-8010`, both ends in it.
-fn range(text: &str) -> Result<(u16, u16), String> {
+pub fn range(text: &str) -> Result<(u16, u16), String> {
     let port = |t: &str| {
         let digits = t.bytes().all(|b| b.is_ascii_digit());
         let number = t.parse::<u16>().ok().filter(|n| digits && *n != 0);

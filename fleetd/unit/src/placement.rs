@@ -3,12 +3,12 @@
 //! The same reader as for a unit that is started; what only a host can tell is passed over, but
 //! in the keys that say where the unit goes.
 
-use super::container::{Network, Port, ServiceType};
+use super::container::{Port, ServiceType};
 use super::draft::Draft;
-use super::fault::{Fault, Place};
-use super::{instance_is_named, read, read_on};
+use super::fault::Fault;
+use super::{container, instance_is_named};
 use crate::asks::{HostPort, Protocol, Resources, Spread, Unit};
-use fleetd_api::{UnitName, Warning};
+use fleetd_api::UnitName;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a unit asks of its host: the rules of `[X-Fleet]`, the host's ports that it publishes,
@@ -22,7 +22,7 @@ pub fn placement(
     drop_ins: &BTreeMap<String, String>,
 ) -> Result<Unit, Vec<Fault>> {
     instance_is_named(name)?;
-    read(name, text, drop_ins, None).map(|(draft, _)| asks(draft))
+    container(name, text, drop_ins, None).map(|(draft, _)| asks(draft))
 }
 
 /// How many instances a template is to have. None: it says nothing.
@@ -31,7 +31,7 @@ pub fn replicas(
     text: &str,
     drop_ins: &BTreeMap<String, String>,
 ) -> Result<Option<u32>, Vec<Fault>> {
-    read(template, text, drop_ins, None).map(|(draft, _)| draft.rules.replicas)
+    container(template, text, drop_ins, None).map(|(draft, _)| draft.rules.replicas)
 }
 
 /// The secrets of the fleet that a unit names. None of a bare template, which does not run, nor of a file
@@ -41,46 +41,14 @@ pub fn secrets(
     text: &str,
     drop_ins: &BTreeMap<String, String>,
 ) -> BTreeSet<String> {
-    match read(name, text, drop_ins, None) {
+    match container(name, text, drop_ins, None) {
         Ok((draft, _)) if !name.is_template() => draft.secrets(),
         _ => BTreeSet::new(),
     }
 }
 
-/// Checks a unit or a bare template as far as that can be done without a host and, of a template,
-/// without an instance.
-pub fn verify(
-    name: &UnitName,
-    text: &str,
-    drop_ins: &BTreeMap<String, String>,
-) -> Result<Vec<Warning>, Vec<Fault>> {
-    read(name, text, drop_ins, None).map(|(_, warnings)| warnings)
-}
-
-/// The same, with all that is to be said about a file that has faults: these first.
-pub fn review(
-    name: &UnitName,
-    text: &str,
-    drop_ins: &BTreeMap<String, String>,
-) -> (Vec<Fault>, Vec<Warning>) {
-    let reader = read_on(name, text, drop_ins, None);
-    (reader.faults, reader.warnings)
-}
-
-/// Units that this one is to be beside, each with the line that says so. Empty where the file has
-/// faults.
-pub fn leaders(
-    name: &UnitName,
-    text: &str,
-    drop_ins: &BTreeMap<String, String>,
-) -> Vec<(Place, String)> {
-    let Ok((draft, _)) = read(name, text, drop_ins, None) else { return Vec::new() };
-    let place = draft.place(name, "MachineOf");
-    draft.rules.machine_of.into_iter().map(|unit| (place.clone(), unit)).collect()
-}
-
 fn asks(draft: Draft) -> Unit {
-    let has_ports = !matches!(draft.network, Some(Network::Host | Network::None));
+    let has_ports = draft.is_on_a_network();
     let rules = draft.rules;
     Unit {
         machine_id: rules.machine_id,

@@ -2,7 +2,8 @@
 //! which of them go together. What the scheduler gets is made of it in `placement`.
 
 use super::assign::{Taken, Value, wrong};
-use super::draft::{Checks, Draft};
+use super::draft::Draft;
+use super::read::Checks;
 use super::specifier::Unexpanded;
 use super::{syntax, words};
 use crate::asks::{Preference, Spread};
@@ -169,7 +170,8 @@ impl Draft {
         let mut fault = |key: &str, message: String| {
             checks.faults.push(self.place(name, key).fault(message));
         };
-        for (key, words) in self.rules.lists() {
+        let labels = ("Label", self.labels.len());
+        for (key, words) in self.rules.lists().into_iter().chain([labels]) {
             if words > MAX_WORDS {
                 return fault(key, format!("{key}= has {words} words: at most {MAX_WORDS}"));
             }
@@ -200,7 +202,7 @@ impl Draft {
             "Replicas" => rules.replicas.is_some(),
             key => rules.lists().iter().any(|(list, words)| *list == key && *words > 0),
         };
-        said || self.waiting.contains(&key)
+        said || self.seen.is_waiting(key)
     }
 
     fn rules_without_effect(&self, name: &UnitName) -> Vec<(&'static str, String)> {

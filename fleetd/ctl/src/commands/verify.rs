@@ -6,7 +6,7 @@ use crate::failure::{Failure, exit};
 use crate::unit_files::{self, UnitFile};
 use crate::{names, text};
 use fleetd_api::{UnitName, Warning};
-use fleetd_unit::{Fault, Place};
+use fleetd_unit::{Fault, Named, Place};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -95,9 +95,9 @@ impl File {
         let (faults, warnings) = fleetd_unit::review(&self.name, text, drop_ins);
         let mut found: Vec<Found> = faults.into_iter().map(fault).collect();
         found.extend(warnings.into_iter().map(warning));
-        for (place, unit) in fleetd_unit::leaders(&self.name, text, drop_ins) {
+        for Named { place, key, unit } in fleetd_unit::named(&self.name, text, drop_ins) {
             if !self.knows(named, &unit) {
-                let message = format!("MachineOf={unit}: no file of that name is here");
+                let message = format!("{key}={unit}: no file of that name is here");
                 found.push(self.found(Kind::Warning, &place, message));
             }
         }

@@ -70,3 +70,40 @@ fn a_directory_is_all_of_its_units_and_good_ones_are_nothing_to_tell() {
     assert_eq!((&out[0]["file"], &out[0]["kind"]), (&json!("u/a.container"), &json!("fault")));
     assert_eq!(out[1]["message"], "read gone.container: no such file");
 }
+
+#[test]
+fn networks_and_sockets_are_read_as_what_they_are() {
+    let network = "[Network]\nSubnet=10.1.0.0/16\n[X-Fleet]\nDefaultDeny=ingress\n\
+                   Allow=from role=web to role=db port tcp/5432\n";
+    let socket = "[Socket]\nListenStream=80\nService=web@.container\n[X-Fleet]\n\
+                  Network=front.network\n";
+    let container = "[Container]\nImage=a\nNetwork=front.network:alias=www\n";
+    let good =
+        [("u/front.network", network), ("u/web.socket", socket), ("u/web@.container", container)];
+    let ran = run(&good, &["verify", "--strict", "u"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
+    // Each of them alone names what is not there.
+    let alone = [("web.socket", socket), ("web.container", container)];
+    let ran = run(&alone, &["verify", "web.socket", "web.container"]);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "web.socket:3: warning: Service=web@.container: no file of that name is here",
+            "web.socket:5: warning: Network=front.network: no file of that name is here",
+            "web.container:3: warning: Network=front.network: no file of that name is here",
+        ]
+    );
+    let bad = [("front.network", "[Network]\nGateway=10.1.0.1\n"), ("web@.socket", socket)];
+    let ran = run(&bad, &["verify", "front.network", "web@.socket"]);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "front.network:2: Gateway=10.1.0.1: each host has a gateway of its own, the first \
+             address of its part",
+            "web@.socket: a .socket has no template yet: name it web.socket",
+        ]
+    );
+    assert_eq!((ran.code, ran.err.as_str()), (1, "fleetctl: verify: 2 faults\n"));
+}

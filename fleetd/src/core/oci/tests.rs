@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::unit::container::{Limits, Restart, Service, Volume};
+use crate::core::unit::container::{Limits, Resolver, Restart, Service, Volume};
 use std::time::Duration;
 
 fn unit() -> ContainerUnit {
@@ -19,6 +19,10 @@ fn unit() -> ContainerUnit {
         working_dir: None,
         read_only: false,
         network: Network::None,
+        resolver: Resolver::default(),
+        hosts: Vec::new(),
+        hostname: None,
+        labels: Default::default(),
         health: None,
         service: Service {
             kind: ServiceType::Simple,

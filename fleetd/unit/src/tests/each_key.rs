@@ -29,7 +29,10 @@ fn defaults_are_those_that_the_reference_names() {
     let unit = unit("Container", "");
     let service = unit.service;
     assert_eq!(unit.description, "web.container");
-    assert_eq!(unit.network, Network::Bridge("bridge".to_owned()));
+    let bridge = NetworkRef::Name("bridge".to_owned());
+    assert_eq!(unit.network, Network::Bridge(vec![Attachment::new(bridge)]));
+    assert_eq!(unit.resolver, Resolver::default());
+    assert_eq!((unit.hosts, unit.hostname, unit.labels.len()), (vec![], None, 0));
     assert_eq!((unit.read_only, unit.health, unit.user), (false, None, None));
     assert_eq!((service.kind, service.restart), (ServiceType::Simple, Restart::No));
     assert_eq!(service.restart_sec, Duration::from_millis(100));
@@ -145,16 +148,12 @@ fn the_secrets_of_a_file_are_known_before_it_has_a_host() {
 }
 
 #[test]
-fn users_paths_and_networks_are_read() {
+fn users_and_paths_are_read() {
     assert_eq!(unit("Container", "User=app\nGroup=www").user, Some("app:www".to_owned()));
     assert_eq!(unit("Container", "User=0:0").user, Some("0:0".to_owned()));
     assert_eq!(unit("Container", "WorkingDir=/srv").working_dir, Some("/srv".into()));
-    assert_eq!(unit("Container", "Network=host").network, Network::Host);
-    assert_eq!(unit("Container", "Network=none").network, Network::None);
     assert!(unit("Container", "ReadOnly=on").read_only);
-    for bad in
-        ["Group=www", "User=a:b\nGroup=c", "User=a b", "WorkingDir=srv", "Network=front.network"]
-    {
+    for bad in ["Group=www", "User=a:b\nGroup=c", "User=a b", "WorkingDir=srv"] {
         refused("Container", bad);
     }
 }
@@ -266,9 +265,15 @@ fn a_key_without_its_partner_is_told() {
 
 #[test]
 fn no_key_stands_twice_in_the_tables() {
-    let mut all: Vec<_> = keys::all().collect();
-    all.sort_unstable();
-    let count = all.len();
-    all.dedup();
-    assert_eq!(count, all.len());
+    let tables: [Vec<_>; 3] = [
+        keys::TABLE.all().collect(),
+        network::keys::TABLE.all().collect(),
+        socket::keys::TABLE.all().collect(),
+    ];
+    for mut all in tables {
+        all.sort_unstable();
+        let count = all.len();
+        all.dedup();
+        assert_eq!(count, all.len());
+    }
 }

@@ -290,11 +290,11 @@ fn what_has_no_effect_is_told() {
 #[test]
 fn aliases_lead_to_keys_that_there_are() {
     for alias in keys::ALIASES {
-        let keys::Found::Honoured(key) = keys::find(alias.section, alias.old) else {
+        let table::Found::Honoured(key) = keys::TABLE.find(alias.section, alias.old) else {
             panic!("{} is no key", alias.old);
         };
         assert_eq!((key.section, key.name), (alias.section, alias.name));
-        assert!(keys::all().all(|known| known != (alias.section, alias.old)));
+        assert!(keys::TABLE.all().all(|known| known != (alias.section, alias.old)));
     }
 }
 

@@ -1,8 +1,12 @@
 //! Whole files.
 
+mod bad_inputs;
+mod container_network;
 mod each_key;
 mod fleet_keys;
+mod network_keys;
 mod placement;
+mod socket_keys;
 
 use super::*;
 use proptest::prelude::*;
@@ -116,7 +120,8 @@ fn keys_without_effect_are_warnings_that_name_the_consequence() {
              to [Service])",
             "web.container:7: Zzz= is no key of [Container] and is passed over",
             "web.container:8: [Foo] is no section of a .container and is passed over",
-            "web.container:13: Selector= is not honoured yet: the unit runs on this host",
+            "web.container:13: Selector= is no key of [X-Fleet] and is passed over (it belongs to a \
+             .socket)",
             "web.container:15: After=db.container: not honoured yet: the unit does not wait for \
              db.container",
         ]
@@ -167,7 +172,8 @@ fn a_bare_template_is_checked_and_not_loaded() {
 fn units_of_other_types_say_that_they_are_not_there_yet() {
     assert_eq!(
         faults("db.volume", "[Volume]\n"),
-        ["db.volume: units of the type .volume are not there yet: .container is"]
+        ["db.volume: units of the type .volume are not there yet: .container, .network, \
+             .socket are"]
     );
 }
 
@@ -183,6 +189,25 @@ fn a_hash_is_sha256_of_the_text_and_changes_with_every_drop_in() {
     assert!(a != b && a != hash("abc", &none));
 }
 
+/// Lines that are near to what files on networks have.
+fn lines_of_the_network() -> impl Strategy<Value = String> {
+    let tables = [
+        keys::TABLE.all().collect::<Vec<_>>(),
+        network::keys::TABLE.all().collect(),
+        socket::keys::TABLE.all().collect(),
+    ];
+    let value = prop_oneof![
+        ".{0,16}",
+        "[0-9a-f.:/]{1,14}( [0-9]{1,3})?",
+        "([a-z]{1,4}(.network|@?.container)?)(:(ip|mac|alias|interface_name)?=?[0-9a-f:.]{0,9},?){0,3}",
+        "((from|to|port|any|a=b|10.0.0.0/8|tcp/[0-9]{1,3}|udp,icmp) ?){1,6}",
+        "(yes|no|1h|0|infinity|ingress|stable|vxlan|mtu=[0-9]{1,5}|isolate=yes)",
+    ];
+    let line = (proptest::sample::select(tables.concat()), value)
+        .prop_map(|((section, key), value)| format!("[{section}]\n{key}={value}\n"));
+    proptest::collection::vec(line, 0..8).prop_map(|lines| lines.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -194,8 +219,22 @@ proptest! {
     }
 
     #[test]
+    fn no_network_and_no_socket_makes_it_panic(lines in lines_of_the_network()) {
+        let none = BTreeMap::new();
+        for unit in ["web.container", "front.network", "web.socket"] {
+            let (faults, _) = review(&name(unit), &lines, &none);
+            let _ = named(&name(unit), &lines, &none);
+            let network = load_network(&name(unit), &lines, &none).is_ok();
+            let socket = load_socket(&name(unit), &lines, &none).is_ok();
+            // What has no fault is read as what it is, and as nothing else.
+            prop_assert_eq!(network, unit == "front.network" && faults.is_empty());
+            prop_assert_eq!(socket, unit == "web.socket" && faults.is_empty());
+        }
+    }
+
+    #[test]
     fn no_value_of_a_known_key_makes_it_panic(position in any::<prop::sample::Index>(), value in ".{0,24}|[0-9%:./a-zA-Z-]{0,16}") {
-        let known: Vec<_> = keys::all().collect();
+        let known: Vec<_> = keys::TABLE.all().collect();
         let (section, key) = known[position.index(known.len())];
         let text = format!("[Container]\nImage=a\n[{section}]\n{key}={value}\n");
         let _ = load(&name("web.container"), &text, &BTreeMap::new(), &host());

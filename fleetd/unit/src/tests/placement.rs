@@ -153,7 +153,7 @@ fn ports_of_one_unit_that_meet_are_refused() {
 
 /// Lines that are near to what a file has.
 fn lines() -> impl Strategy<Value = String> {
-    let known: Vec<_> = keys::all().collect();
+    let known: Vec<_> = keys::TABLE.all().collect();
     let old = keys::ALIASES.iter().map(|alias| (alias.section, alias.old));
     let known: Vec<_> =
         known.into_iter().filter(|(section, _)| *section == keys::FLEET).chain(old).collect();
