@@ -8,7 +8,7 @@
 //! gone with their namespaces.
 
 use crate::core::network::OURS;
-use crate::core::{Network, Record};
+use crate::core::{Network, Record, Service};
 use crate::{lock, sys};
 use netd_api::{DnsName, EndpointId, NetworkName};
 use nix::fcntl::Flock;
@@ -64,6 +64,8 @@ pub enum Entry {
     Remember(NetworkName, DnsName, IpAddr),
     Network(Network),
     DropNetwork(NetworkName),
+    Service(Service),
+    DropService(DnsName),
 }
 
 /// Everything that the journal says.
@@ -73,6 +75,7 @@ pub struct Saved {
     /// Without the one of the header.
     pub networks: BTreeMap<NetworkName, Network>,
     pub endpoints: BTreeMap<EndpointId, Record>,
+    pub services: BTreeMap<DnsName, Service>,
     /// First names and the last addresses of each, oldest first.
     pub remembered: Vec<(NetworkName, DnsName, IpAddr)>,
     /// How many bytes of the file can be read.
@@ -259,6 +262,7 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
         header,
         networks: BTreeMap::new(),
         endpoints: BTreeMap::new(),
+        services: BTreeMap::new(),
         remembered: Vec::new(),
         length: first.len() as u64,
     };
@@ -284,6 +288,12 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
             }
             Entry::Network(network) => {
                 saved.networks.insert(network.name.clone(), network);
+            }
+            Entry::Service(service) => {
+                saved.services.insert(service.spec.name.clone(), service);
+            }
+            Entry::DropService(name) => {
+                saved.services.remove(&name);
             }
             Entry::DropNetwork(name) => {
                 saved.networks.remove(&name);

@@ -2,8 +2,9 @@
 
 use crate::namespace::Namespace;
 use netd_api::{
-    Attached, Attachment, Call, DnsName, Document, EndpointId, EndpointSpec, Failure, NetworkName,
-    NetworkSpec, OwnerName, PortMapping, Protocol, Reply, Request,
+    Attached, Attachment, Backend, Balance, Call, DnsName, Document, EndpointId, EndpointSpec,
+    Failure, NetworkName, NetworkSpec, OwnerName, PortMapping, Protocol, Reply, Request,
+    ServicePort, ServiceSpec,
 };
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use std::io::{self, IoSliceMut, Write};
@@ -117,10 +118,33 @@ pub(crate) fn network(name: &str, subnets: &[&str]) -> NetworkSpec {
     NetworkSpec {
         name: NetworkName::new(name).unwrap(),
         subnets: subnets.iter().map(|net| net.parse().unwrap()).collect(),
+        services: vec![],
         internal: false,
         mtu: None,
         search: None,
     }
+}
+
+/// A service with one port of TCP and UDP, in front of these endpoints' addresses.
+pub(crate) fn service(name: &str, addresses: &[&str], backends: &[&Attached]) -> ServiceSpec {
+    let port = |protocol| ServicePort { protocol, port: 80, target: 8080 };
+    let backend =
+        |attached: &&Attached| Backend { addresses: attached.endpoint.places[0].addresses.clone() };
+    ServiceSpec {
+        name: DnsName::new(name).unwrap(),
+        network: attached_to(backends),
+        names: vec![],
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        ports: vec![port(Protocol::Tcp), port(Protocol::Udp)],
+        backends: backends.iter().map(backend).collect(),
+        balance: Balance::Random,
+    }
+}
+
+/// The network of the first, else the one of this file's services.
+fn attached_to(backends: &[&Attached]) -> NetworkName {
+    let first = backends.first().map(|attached| attached.endpoint.places[0].network.clone());
+    first.unwrap_or_else(|| NetworkName::new("front").unwrap())
 }
 
 pub(crate) fn tcp(host_port: u16, container_port: u16) -> PortMapping {

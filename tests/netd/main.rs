@@ -17,5 +17,6 @@ mod ports;
 mod repair;
 mod restart;
 mod ruleset;
+mod services;
 mod traffic;
 mod world;

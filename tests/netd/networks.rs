@@ -211,15 +211,17 @@ fn a_network_that_cannot_be_is_refused_by_name_and_nothing_is_changed() {
         all.retain(|network| network.name != changed.name);
         all.push(changed);
         let endpoints = vec![on_networks("web:1", &["front"])];
-        Document { networks: all, endpoints }
+        Document { networks: all, endpoints, services: vec![] }
     };
     let twice = Document {
         networks: [networks(), networks()].concat(),
         endpoints: vec![on_networks("web:1", &["front"])],
+        ..Document::default()
     };
     let without = Document {
         networks: networks().split_off(1),
         endpoints: vec![on_networks("web:1", &["front"])],
+        ..Document::default()
     };
     for (wrong, kind, says) in [
         (

@@ -73,9 +73,12 @@ fn a_lost_journal_costs_no_network_either() {
         networks: vec![on("front"), on("bridge")],
         ..spec("web:1", &[tcp(8080, 80)])
     };
-    let document = || Document { networks: networks(), endpoints: vec![both.clone()] };
+    let document =
+        || Document { networks: networks(), endpoints: vec![both.clone()], services: vec![] };
     let mut client = world.client();
-    client.try_apply(Document { networks: networks(), endpoints: vec![] }).unwrap();
+    client
+        .try_apply(Document { networks: networks(), endpoints: vec![], services: vec![] })
+        .unwrap();
     let (attached, inside) = client.attach(both.clone());
     serve_tcp(&inside, 80, "web");
     let mut talk = Talk::open(&world.neighbour, HOST, 8080).unwrap();

@@ -179,7 +179,10 @@ impl World {
 
     /// The elements of one of netd's sets or maps, as `nft` shows them.
     pub(crate) fn elements(&self, set: &str) -> Vec<serde_json::Value> {
-        let kind = if ["published", "hairpins"].iter().any(|map| set.starts_with(map)) {
+        let kind = if ["published", "hairpins", "services", "backends"]
+            .iter()
+            .any(|map| set.starts_with(map))
+        {
             "map"
         } else {
             "set"

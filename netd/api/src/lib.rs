@@ -13,6 +13,7 @@ mod endpoint;
 mod message;
 mod name;
 mod network;
+mod service;
 
 pub use endpoint::{
     Attachment, Endpoint, EndpointSpec, MOST_NETWORKS, Mac, Place, PortMapping, Protocol,
@@ -23,6 +24,7 @@ pub use message::{
 };
 pub use name::{BadName, DnsName, EndpointId, LinkName, NetworkName, OwnerName};
 pub use network::NetworkSpec;
+pub use service::{Backend, Balance, MOST_BACKENDS, ServicePort, ServiceSpec};
 
 /// Where netd listens unless it is told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/flotilla/netd.sock";

@@ -3,6 +3,7 @@
 use crate::endpoint::{Endpoint, EndpointSpec};
 use crate::name::{EndpointId, NetworkName, OwnerName};
 use crate::network::NetworkSpec;
+use crate::service::ServiceSpec;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -46,6 +47,10 @@ pub enum Call {
     Apply {
         document: Document,
     },
+    /// One service alone, new or changed, between two documents.
+    PutService {
+        service: ServiceSpec,
+    },
     /// Every endpoint as it is now, of all owners.
     List,
     Status,
@@ -59,6 +64,8 @@ pub struct Document {
     #[serde(default)]
     pub networks: Vec<NetworkSpec>,
     pub endpoints: Vec<EndpointSpec>,
+    #[serde(default)]
+    pub services: Vec<ServiceSpec>,
 }
 
 /// One line from netd.
@@ -68,6 +75,7 @@ pub enum Reply {
     Attached(Attached),
     Detached,
     Applied { missing: Vec<EndpointId> },
+    ServicePut,
     Endpoints { endpoints: Vec<Endpoint> },
     Status(Status),
     Failed(Failure),
@@ -112,6 +120,7 @@ pub struct Counts {
     /// Namespaces that wait in the pool.
     pub ready: usize,
     pub published: usize,
+    pub services: usize,
     pub free_addresses: u64,
 }
 

@@ -12,6 +12,9 @@ pub struct NetworkSpec {
     /// The addresses that this host gives out, at most one range of each family: /8 to /29 of IPv4,
     /// /48 to /124 of IPv6. The first address of each is the host's own.
     pub subnets: Vec<IpNet>,
+    /// The virtual addresses of its services, at most one range of each family; not among the subnets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<IpNet>,
     /// Its containers reach each other and nothing else; their names are looked up nowhere else.
     #[serde(default)]
     pub internal: bool,

@@ -1,10 +1,10 @@
 //! The networks and endpoints that are wanted.
 
-use super::Network;
 use super::ruleset::Element;
+use super::{Network, Service};
 use netd_api::{
-    Attachment, Endpoint, EndpointId, EndpointSpec, ErrorKind, Failure, LinkName, MOST_NETWORKS,
-    Mac, NetworkName, OwnerName, PortMapping, Protocol,
+    Attachment, DnsName, Endpoint, EndpointId, EndpointSpec, ErrorKind, Failure, LinkName,
+    MOST_NETWORKS, Mac, NetworkName, OwnerName, PortMapping, Protocol,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,6 +140,7 @@ impl std::fmt::Display for Binding {
 pub struct Desired {
     pub networks: BTreeMap<NetworkName, Network>,
     pub endpoints: BTreeMap<EndpointId, Record>,
+    pub services: BTreeMap<DnsName, Service>,
     /// Who has which port of the host.
     ports: BTreeSet<(u16, Protocol, IpAddr, EndpointId)>,
 }

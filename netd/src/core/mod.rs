@@ -12,6 +12,8 @@ pub mod recover;
 pub mod ruleset;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod service;
 
 pub use desired::{Binding, Desired, Place, Published, Record, failure, interface};
 pub use network::Network;
+pub use service::Service;

@@ -29,6 +29,9 @@ pub struct Network {
     pub owner: Option<OwnerName>,
     /// What this host gives out: one range or none of each family, IPv4 first.
     pub subnets: Vec<IpNet>,
+    /// The virtual addresses of its services.
+    #[serde(default)]
+    pub services: Vec<IpNet>,
     pub internal: bool,
     /// None: the uplink's.
     pub mtu: Option<u32>,
@@ -44,7 +47,7 @@ impl Network {
         group: u32,
         search: &str,
     ) -> Result<Self, Failure> {
-        let NetworkSpec { name, mut subnets, internal, mtu, search: own } = spec;
+        let NetworkSpec { name, mut subnets, mut services, internal, mtu, search: own } = spec;
         let invalid =
             |text: String| failure(ErrorKind::Invalid, format!("make network {name}: {text}"));
         if let Some(subnet) = subnets.iter().find(|net| !fits(net)) {
@@ -61,11 +64,27 @@ impl Network {
         if subnets.is_empty() || subnets.len() > 2 {
             return Err(invalid("it takes one subnet of IPv4, one of IPv6 or both".to_owned()));
         }
+        check_services(&subnets, &services).map_err(invalid)?;
+        services.sort();
         if let Some(mtu) = mtu.filter(|mtu| !(576..=65_535).contains(mtu)) {
             return Err(invalid(format!("an MTU of {mtu} is not in 576 to 65535")));
         }
         let search = own.map_or_else(|| search.to_owned(), String::from);
-        Ok(Self { name, group, owner: Some(owner.clone()), subnets, internal, mtu, search })
+        Ok(Self {
+            name,
+            group,
+            owner: Some(owner.clone()),
+            subnets,
+            services,
+            internal,
+            mtu,
+            search,
+        })
+    }
+
+    /// All of its ranges.
+    pub fn ranges(&self) -> impl Iterator<Item = &IpNet> {
+        self.subnets.iter().chain(&self.services)
     }
 
     /// The host's own addresses on it, in the order of the subnets: the containers' routers and name
@@ -82,6 +101,30 @@ impl Network {
     pub fn has_ipv6(&self) -> bool {
         self.subnets.iter().any(|net| net.addr().is_ipv6())
     }
+}
+
+/// One range of virtual addresses for a family that the network has, and none of its own addresses.
+fn check_services(subnets: &[IpNet], services: &[IpNet]) -> Result<(), String> {
+    for (number, range) in services.iter().enumerate() {
+        let same_family = |net: &&IpNet| net.addr().is_ipv4() == range.addr().is_ipv4();
+        if range.network() != range.addr() {
+            let whole = range.trunc();
+            return Err(format!(
+                "virtual addresses {range} begin at {}: write {whole}",
+                range.network()
+            ));
+        }
+        if services[..number].iter().any(|net| same_family(&net)) {
+            return Err(format!("{range} is the second range of virtual addresses of its family"));
+        }
+        let Some(subnet) = subnets.iter().find(same_family) else {
+            return Err(format!("it has no subnet of the family of virtual addresses {range}"));
+        };
+        if overlap(subnet, range) {
+            return Err(format!("virtual addresses {range} overlap its subnet {subnet}"));
+        }
+    }
+    Ok(())
 }
 
 /// The first address of a subnet: the host's.
@@ -184,7 +227,8 @@ mod tests {
         let make = |subnets: &[&str]| {
             let name = NetworkName::new("front").unwrap();
             let subnets = nets(subnets);
-            let spec = NetworkSpec { name, subnets, internal: false, mtu: None, search: None };
+            let (services, internal) = (vec![], false);
+            let spec = NetworkSpec { name, subnets, services, internal, mtu: None, search: None };
             Network::new(spec, &OwnerName::new("fleetd").unwrap(), 1, "flotilla.internal")
         };
         let network = make(&["fd00::/64", "10.1.0.0/24"]).unwrap();

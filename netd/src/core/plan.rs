@@ -81,6 +81,7 @@ pub fn network_elements(network: &Network) -> BTreeSet<Element> {
         elements.insert(Element::internal(group));
     }
     elements.extend(network.subnets.iter().map(|subnet| Element::subnet(*subnet)));
+    elements.extend(network.services.iter().map(|range| Element::virtual_range(*range)));
     elements.extend(network.gateways().map(Element::gateway));
     elements
 }

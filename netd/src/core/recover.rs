@@ -94,6 +94,7 @@ impl Left {
                 group: link.group,
                 owner: Some(owner.clone()),
                 subnets: self.subnets_of(&name, groups),
+                services: Vec::new(),
                 internal: self.elements.iter().any(is_internal),
                 mtu: None,
                 search: own.search.clone(),

@@ -2,7 +2,8 @@
 
 use super::{Network, Place, Record};
 use netd_api::{
-    Attachment, DnsName, EndpointId, EndpointSpec, LinkName, Mac, NetworkName, OwnerName,
+    Attachment, Backend, Balance, DnsName, EndpointId, EndpointSpec, LinkName, Mac, NetworkName,
+    OwnerName, Protocol, ServicePort, ServiceSpec,
 };
 
 pub(crate) fn network(name: &str, number: u32, subnets: &[&str]) -> Network {
@@ -11,9 +12,27 @@ pub(crate) fn network(name: &str, number: u32, subnets: &[&str]) -> Network {
         group: 0x4abc_0000 + number,
         owner: None,
         subnets: subnets.iter().map(|net| net.parse().unwrap()).collect(),
+        services: vec![],
         internal: false,
         mtu: None,
         search: "flotilla.internal".to_owned(),
+    }
+}
+
+/// A service with one port.
+pub(crate) fn service(
+    name: &str,
+    address: &str,
+    backends: impl IntoIterator<Item = Backend>,
+) -> ServiceSpec {
+    ServiceSpec {
+        name: DnsName::new(name).unwrap(),
+        network: NetworkName::new("bridge").unwrap(),
+        names: vec![],
+        addresses: vec![address.parse().unwrap()],
+        ports: vec![ServicePort { protocol: Protocol::Tcp, port: 80, target: 8080 }],
+        backends: backends.into_iter().collect(),
+        balance: Balance::Random,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::core::network::gateway;
 use crate::core::{Network, Record};
 use ipnet::IpNet;
-use netd_api::{DnsName, EndpointId, NetworkName};
+use netd_api::{DnsName, EndpointId, NetworkName, ServiceSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,6 +14,7 @@ pub struct Zone {
     networks: BTreeMap<NetworkName, Area>,
     forward: BTreeMap<String, BTreeSet<Entry>>,
     reverse: BTreeMap<IpAddr, Host>,
+    services: BTreeMap<DnsName, ServiceSpec>,
 }
 
 /// What is known of a network.
@@ -28,7 +29,8 @@ struct Area {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     network: NetworkName,
-    id: EndpointId,
+    /// None: it is a service's.
+    id: Option<EndpointId>,
     address: IpAddr,
 }
 
@@ -89,14 +91,33 @@ impl Zone {
         }
     }
 
+    pub fn put_service(&mut self, service: &ServiceSpec) {
+        self.remove_service(&service.name);
+        for (name, entry) in service_entries(service) {
+            self.forward.entry(name).or_default().insert(entry);
+        }
+        self.services.insert(service.name.clone(), service.clone());
+    }
+
+    pub fn remove_service(&mut self, name: &DnsName) {
+        let Some(service) = self.services.remove(name) else { return };
+        for (name, entry) in service_entries(&service) {
+            self.take_out(&name, &entry);
+        }
+    }
+
+    fn take_out(&mut self, name: &str, entry: &Entry) {
+        if let Some(entries) = self.forward.get_mut(name) {
+            entries.remove(entry);
+            if entries.is_empty() {
+                self.forward.remove(name);
+            }
+        }
+    }
+
     pub fn remove(&mut self, record: &Record) {
         for (name, entry) in entries(record) {
-            if let Some(entries) = self.forward.get_mut(&name) {
-                entries.remove(&entry);
-                if entries.is_empty() {
-                    self.forward.remove(&name);
-                }
-            }
+            self.take_out(&name, &entry);
         }
         for address in record.addresses() {
             if self.reverse.get(&address).is_some_and(|host| host.id == record.spec.id) {
@@ -120,7 +141,12 @@ impl Zone {
         let find = |name: &str| {
             let entries = self.forward.get(name).into_iter().flatten();
             let seen = entries.filter(|entry| sees(&entry.network));
-            let addresses: Vec<IpAddr> = seen.map(|entry| entry.address).collect();
+            // A service comes before its instances, where both have the name.
+            let is_service = |entry: &&&Entry| entry.id.is_none();
+            let seen: Vec<&Entry> = seen.collect();
+            let services: Vec<&Entry> = seen.iter().filter(is_service).copied().collect();
+            let seen = if services.is_empty() { seen } else { services };
+            let addresses: Vec<IpAddr> = seen.iter().map(|entry| entry.address).collect();
             (!addresses.is_empty()).then_some(Answer::Addresses(addresses))
         };
         let found = find(ours.unwrap_or(&name)).or_else(|| find(&name));
@@ -158,9 +184,20 @@ fn entries(record: &Record) -> impl Iterator<Item = (String, Entry)> {
         let names = record.spec.names.iter().chain(&attachment.names);
         names.flat_map(move |name: &DnsName| {
             place.addresses.iter().map(move |address| {
-                let (network, id) = (place.network.clone(), record.spec.id.clone());
+                let (network, id) = (place.network.clone(), Some(record.spec.id.clone()));
                 (name.as_str().to_owned(), Entry { network, id, address: *address })
             })
+        })
+    })
+}
+
+/// Every name of a service with every address that it has.
+fn service_entries(service: &ServiceSpec) -> impl Iterator<Item = (String, Entry)> {
+    let names = std::iter::once(&service.name).chain(&service.names);
+    names.flat_map(|name| {
+        service.addresses.iter().map(|address| {
+            let network = service.network.clone();
+            (name.as_str().to_owned(), Entry { network, id: None, address: *address })
         })
     })
 }

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::networks::NetworkChanges;
 use super::ports::Taken;
+use super::services::ServiceChanges;
 use crate::core::plan::{self, Change};
 use crate::core::ruleset::Element;
 use crate::core::{Binding, Desired, Published, Record, failure};
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 /// What a document changes.
 struct Changes {
     networks: NetworkChanges,
+    services: ServiceChanges,
     leaving: Vec<EndpointId>,
     /// Endpoints that stay, with their new specification.
     altered: Vec<Record>,
@@ -50,6 +52,7 @@ impl Engine {
         }
         let mut change = plan::change(old.iter().chain(&self.dying), &changes.altered);
         change.extend(Change::between(&networks_before, &self.network_elements()));
+        change.extend(self.put_services(changes.services));
         let done = self.nft.change(&change);
         self.hand_to_reaper();
         if done.is_err() {
@@ -70,10 +73,13 @@ impl Engine {
         let leaving = own.map(|record| record.spec.id.clone()).filter(|id| !wanted.contains(id));
         let leaving: Vec<EndpointId> = leaving.collect();
         let networks = self.compare_networks(owner, document.networks, &leaving)?;
-        let mut changes = Changes { networks, leaving, altered: vec![], missing: vec![] };
+        let after_networks = networks.on(&self.desired.networks);
+        let services = self.compare_services(owner, document.services, &after_networks)?;
+        let (altered, missing) = (vec![], vec![]);
+        let mut changes = Changes { networks, services, leaving, altered, missing };
         // The endpoints of others hold their ports too.
         let mut after = Desired::default();
-        after.networks = changes.networks.on(&self.desired.networks);
+        after.networks = after_networks;
         let others = self.desired.endpoints.values().filter(|record| record.owner != *owner);
         others.for_each(|record| after.insert(record.clone()));
         let mut seen = BTreeSet::new();
@@ -103,7 +109,9 @@ impl Engine {
         let left = changes.leaving.iter().cloned().map(Entry::Detach);
         let altered = changes.altered.iter().cloned().map(Entry::Attach);
         let dropped = changes.networks.dropped.iter().cloned().map(Entry::DropNetwork);
-        let entries: Vec<Entry> = networks.chain(left).chain(altered).chain(dropped).collect();
+        let services = changes.services.entries();
+        let entries: Vec<Entry> =
+            networks.chain(left).chain(altered).chain(services).chain(dropped).collect();
         if entries.is_empty() {
             return Ok(());
         }

@@ -14,6 +14,7 @@ mod parameters;
 mod ports;
 mod reaper;
 mod repair;
+mod services;
 mod start;
 
 pub use start::{Settings, StartError, Started, start};
@@ -21,7 +22,7 @@ pub use start::{Settings, StartError, Started, start};
 use crate::core::ipam::Ipams;
 use crate::core::plan;
 use crate::core::ruleset::{Element, ruleset};
-use crate::core::{Desired, Network, Record, failure};
+use crate::core::{Desired, Network, Record, Service, failure};
 use crate::dns::{Listeners, SharedZone};
 use crate::link::Changed;
 use crate::netlink::{Connection, Refused};
@@ -144,6 +145,10 @@ impl Engine {
                 Ok(missing) => Answer::plain(Reply::Applied { missing }),
                 Err(failure) => failure.into(),
             },
+            Call::PutService { service } => match self.put_service(owner, service) {
+                Ok(()) => Answer::plain(Reply::ServicePut),
+                Err(failure) => failure.into(),
+            },
             Call::List => {
                 let records = self.desired.endpoints.values();
                 let endpoints = records.map(Record::endpoint).collect();
@@ -163,6 +168,7 @@ impl Engine {
                 endpoints: self.desired.endpoints.len(),
                 ready: self.pools.iter().map(Pool::count).sum(),
                 published: self.desired.published(),
+                services: self.desired.services.len(),
                 free_addresses: self.ipams.free_count(),
             },
             networks: self.desired.networks.values().map(|n| self.network_status(n)).collect(),
@@ -179,7 +185,9 @@ impl Engine {
     /// Every element that the sets should have.
     fn elements(&self) -> Vec<Element> {
         let networks = self.desired.networks.values().flat_map(plan::network_elements);
-        networks.chain(self.desired.endpoints.values().flat_map(plan::elements)).collect()
+        let endpoints = self.desired.endpoints.values().flat_map(plan::elements);
+        let services = self.desired.services.values().flat_map(Service::elements);
+        networks.chain(endpoints).chain(services).collect()
     }
 
     /// Makes our nftables table what it should be, whatever it is.
@@ -197,7 +205,8 @@ impl Engine {
         });
         let networks = others.cloned().map(Entry::Network);
         let records = self.desired.endpoints.values().cloned().map(Entry::Attach);
-        remembered.chain(networks).chain(records).collect()
+        let services = self.desired.services.values().cloned().map(Entry::Service);
+        remembered.chain(networks).chain(records).chain(services).collect()
     }
 }
 

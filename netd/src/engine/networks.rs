@@ -81,6 +81,7 @@ impl Engine {
             changes.dropped.push(network.name.clone());
         }
         self.check_subnets(&changes)?;
+        self.check_services_of(owner, &changes)?;
         Ok(changes)
     }
 
@@ -125,6 +126,28 @@ impl Engine {
         staying.next()
     }
 
+    /// A network with another owner's services on it stays as it is.
+    fn check_services_of(
+        &self,
+        owner: &OwnerName,
+        changes: &NetworkChanges,
+    ) -> Result<(), Failure> {
+        let after = changes.on(&self.desired.networks);
+        for service in self.desired.services.values().filter(|s| s.owner != *owner) {
+            let name = &service.spec.network;
+            let has = |network: &Network| {
+                let within = |a| network.services.iter().any(|range| range.contains(a));
+                service.spec.addresses.iter().all(within)
+            };
+            if !after.get(name).is_some_and(has) {
+                let message =
+                    format!("change network {name}: service {} is on it", service.spec.name);
+                return Err(failure(ErrorKind::InUse, message));
+            }
+        }
+        Ok(())
+    }
+
     /// No two networks have an address in common, and none has one that the host routes elsewhere.
     fn check_subnets(&mut self, changes: &NetworkChanges) -> Result<(), Failure> {
         if changes.put.is_empty() {
@@ -139,9 +162,9 @@ impl Engine {
                 let message = format!("make network {}: subnet {subnet} {text}", network.name);
                 Err(failure(kind, message))
             };
-            for subnet in &network.subnets {
+            for subnet in network.ranges() {
                 for other in after.values().filter(|other| other.name != network.name) {
-                    if let Some(theirs) = other.subnets.iter().find(|net| overlap(net, subnet)) {
+                    if let Some(theirs) = other.ranges().find(|net| overlap(net, subnet)) {
                         let text = format!("overlaps {theirs} of network {}", other.name);
                         return failed(ErrorKind::InUse, subnet, text);
                     }

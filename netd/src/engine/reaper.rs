@@ -2,12 +2,13 @@
 
 use super::{Inbox, News};
 use crate::conntrack::{self, Flow};
-use crate::core::Record;
+use crate::core::{Record, Service};
 use crate::link;
 use crate::netlink::{Connection, Family, Refused};
-use netd_api::Protocol;
+use netd_api::{Protocol, ServicePort};
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::sync::mpsc;
 
 enum Task {
@@ -15,6 +16,8 @@ enum Task {
     Bury(Record),
     /// Forgets UDP flows to its published ports that went elsewhere until now.
     Welcome(Record),
+    /// Forgets UDP flows to these virtual addresses that none of these backends answers.
+    Rebalance { addresses: BTreeSet<IpAddr>, backends: BTreeSet<IpAddr> },
 }
 
 pub(super) struct Reaper {
@@ -60,6 +63,18 @@ impl Reaper {
         }
     }
 
+    /// A client that goes on sending to a service would never meet a backend that is new, nor leave one
+    /// that has gone.
+    pub(super) fn rebalance(&self, old: Option<&Service>, new: Option<&Service>) {
+        let both = || old.into_iter().chain(new);
+        let is_udp = |port: &ServicePort| port.protocol == Protocol::Udp;
+        if both().any(|service| service.spec.ports.iter().any(is_udp)) {
+            let addresses = both().flat_map(|service| service.spec.addresses.clone()).collect();
+            let backends = new.map(Service::backends).unwrap_or_default();
+            self.give(Task::Rebalance { addresses, backends });
+        }
+    }
+
     fn give(&self, task: Task) {
         // The thread ends only with the process.
         let _ = self.tasks.send(task);
@@ -76,6 +91,7 @@ fn delete_links(route: &mut Connection, record: &Record) {
 
 fn forget(netfilter: &mut Connection, tasks: &[Task]) -> Result<(), Refused> {
     let (mut gone, mut ports, mut right) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut services = Vec::new();
     for task in tasks {
         match task {
             Task::Bury(record) => gone.extend(record.addresses()),
@@ -83,10 +99,15 @@ fn forget(netfilter: &mut Connection, tasks: &[Task]) -> Result<(), Refused> {
                 ports.extend(udp_ports(record));
                 right.extend(record.addresses());
             }
+            Task::Rebalance { addresses, backends } => services.push((addresses, backends)),
         }
     }
     conntrack::forget(netfilter, |flow: &Flow| {
+        let is_wrong = |(to, by): &(&BTreeSet<IpAddr>, &BTreeSet<IpAddr>)| {
+            to.contains(&flow.destination) && !by.contains(&flow.answers)
+        };
         flow.is_of(&gone)
+            || flow.is_udp() && services.iter().any(is_wrong)
             || flow.is_udp() && ports.contains(&flow.port) && !right.contains(&flow.answers)
     })
 }

@@ -129,6 +129,9 @@ impl Engine {
         for network in self.desired.networks.values() {
             self.zone.change(|zone| zone.put_network(network));
         }
+        for service in self.desired.services.values() {
+            self.zone.change(|zone| zone.put_service(&service.spec));
+        }
         self.turn_on_forwarding()?;
         self.ensure_device()?;
         self.match_links(Strangers::Go)?;
@@ -165,6 +168,7 @@ fn header(
         group: groups_of(&settings.device),
         owner: None,
         subnets: wanted,
+        services: Vec::new(),
         internal: false,
         mtu: None,
         search: settings.search.clone(),
@@ -221,6 +225,7 @@ fn recall(saved: Option<Saved>, header: &Header) -> (Desired, Ipams) {
         desired.networks.insert(network.name.clone(), network);
     }
     let Some(saved) = saved else { return (desired, ipams) };
+    desired.services = saved.services;
     for (network, name, address) in &saved.remembered {
         ipams.remember(network, name, *address);
     }

@@ -5,10 +5,10 @@
 
 use super::dump::Address;
 use super::message::{
-    CHANGE, CREATE, IFLA_BR_MCAST_SNOOPING, REPLACE, UP, address_header, link_header,
+    CHANGE, CREATE, IFLA_BR_MCAST_SNOOPING, REPLACE, UP, address_header, link_header, route_header,
     without_link_local,
 };
-use super::{Refused, addresses, links};
+use super::{Refused, addresses, links, routes};
 use crate::core::Network;
 use crate::netlink::{Connection, Messages};
 use ipnet::IpNet;
@@ -30,8 +30,10 @@ pub fn ensure_device<'a>(
         Some(index) => index,
         None => create(netlink, name)?,
     };
-    let subnets = networks.into_iter().flat_map(|network| network.subnets.clone());
-    let wanted: BTreeSet<(IpAddr, u8)> = subnets
+    let networks: Vec<&Network> = networks.into_iter().collect();
+    let wanted: BTreeSet<(IpAddr, u8)> = networks
+        .iter()
+        .flat_map(|network| network.subnets.clone())
         .map(|subnet: IpNet| (crate::core::network::gateway(&subnet), subnet.prefix_len()))
         .collect();
     let there = addresses(netlink)?.into_iter().filter(|address| address.link == index);
@@ -54,8 +56,46 @@ pub fn ensure_device<'a>(
                 .address(libc::IFA_ADDRESS, *address);
         });
     }
+    match_routes(netlink, &mut messages, name, index, &networks)?;
     netlink.acknowledged(messages)?;
     Ok(index)
+}
+
+/// Routes to the networks' virtual addresses. What is sent to one is translated before it gets here;
+/// the route is there so that it is sent at all, and from this host with an address that is answered.
+fn match_routes(
+    netlink: &mut Connection,
+    messages: &mut Messages,
+    name: &str,
+    index: u32,
+    networks: &[&Network],
+) -> Result<(), Refused> {
+    let of = |network: &&Network| {
+        let network = (*network).clone();
+        let ranges = network.services.clone().into_iter();
+        ranges.filter_map(move |range| Some((range, network.gateway_for(range.addr())?)))
+    };
+    let wanted: Vec<(IpNet, IpAddr)> = networks.iter().flat_map(of).collect();
+    let there =
+        routes(netlink)?.into_iter().filter(|route| route.ours && route.link == Some(index));
+    let stale = there.map(|r| r.destination).filter(|d| wanted.iter().all(|(net, _)| net != d));
+    for net in stale {
+        messages.push(format!("delete route to {net}"), libc::RTM_DELROUTE, CHANGE, |b| {
+            b.raw(&route_header(net.addr(), net.prefix_len(), libc::RT_SCOPE_LINK))
+                .address(libc::RTA_DST, net.addr())
+                .u32(libc::RTA_OIF, index);
+        });
+    }
+    for (net, own) in wanted {
+        let what = format!("add route to {net} by {name}");
+        messages.push(what, libc::RTM_NEWROUTE, REPLACE, |b| {
+            b.raw(&route_header(net.addr(), net.prefix_len(), libc::RT_SCOPE_LINK))
+                .address(libc::RTA_DST, net.addr())
+                .u32(libc::RTA_OIF, index)
+                .address(libc::RTA_PREFSRC, own);
+        });
+    }
+    Ok(())
 }
 
 /// Index of our link of that name. A link that is not ours is an error, and is left alone.

@@ -85,7 +85,7 @@ impl<'a> Batch<'a> {
                 let what = format!("add rule {number} of chain {}", chain.name);
                 let flags = CREATE | libc::NLM_F_APPEND;
                 self.push(what, libc::NFT_MSG_NEWRULE, flags, family, |b| {
-                    b.text(NFTA_RULE_TABLE, table).text(NFTA_RULE_CHAIN, chain.name);
+                    b.text(NFTA_RULE_TABLE, table).text(NFTA_RULE_CHAIN, &chain.name);
                     b.nest(NFTA_RULE_EXPRESSIONS, |b| {
                         for step in rule {
                             expression(b, step);
@@ -100,7 +100,7 @@ impl<'a> Batch<'a> {
         let (table, family) = (self.table, INET);
         let what = format!("add chain {}", chain.name);
         self.push(what, libc::NFT_MSG_NEWCHAIN, CREATE, family, |b| {
-            b.text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, chain.name);
+            b.text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, &chain.name);
             if let Some(hook) = chain.hook {
                 b.text(NFTA_CHAIN_TYPE, hook.kind);
                 b.be32(NFTA_CHAIN_POLICY, libc::NF_ACCEPT as u32);

@@ -16,6 +16,7 @@ fn shown_as(part: Part) -> u32 {
         Part::Port => TYPE_SERVICE,
         Part::Link => TYPE_IFINDEX,
         Part::Group => TYPE_DEVGROUP,
+        Part::Slot => TYPE_INTEGER,
     }
 }
 
@@ -32,7 +33,7 @@ pub(super) fn set(b: &mut Builder<'_>, table: &str, set: &Set, id: u32) {
     if set.ranges {
         flags |= libc::NFT_SET_INTERVAL as u32;
     }
-    if !set.data.is_empty() {
+    if !set.data.is_empty() || set.chains {
         flags |= libc::NFT_SET_MAP as u32;
     }
     b.text(NFTA_SET_TABLE, table)
@@ -44,7 +45,9 @@ pub(super) fn set(b: &mut Builder<'_>, table: &str, set: &Set, id: u32) {
     if matches!(set.key, [Part::Link | Part::Group]) {
         b.bytes(NFTA_SET_USERDATA, &HOST_ORDER);
     }
-    if !set.data.is_empty() {
+    if set.chains {
+        b.be32(NFTA_SET_DATA_TYPE, NFT_DATA_VERDICT);
+    } else if !set.data.is_empty() {
         let (length, kind) = concatenation(set.data);
         b.be32(NFTA_SET_DATA_TYPE, kind).be32(NFTA_SET_DATA_LEN, length);
     }
@@ -64,6 +67,14 @@ pub(super) fn elements(b: &mut Builder<'_>, table: &str, set: &str, elements: &[
                 value(b, NFTA_SET_ELEM_KEY, &bytes(&element.key));
                 if !element.data.is_empty() {
                     value(b, NFTA_SET_ELEM_DATA, &bytes(&element.data));
+                }
+                if let Some(chain) = &element.chain {
+                    b.nest(NFTA_SET_ELEM_DATA, |b| {
+                        b.nest(NFTA_DATA_VERDICT, |b| {
+                            b.be32(NFTA_VERDICT_CODE, libc::NFT_GOTO as u32)
+                                .text(NFTA_VERDICT_CHAIN, chain);
+                        });
+                    });
                 }
             });
             if let Some(after) = after(element) {
@@ -105,6 +116,7 @@ fn after(element: &Element) -> Option<Vec<u8>> {
 pub(super) struct Dumped {
     key: Vec<u8>,
     data: Vec<Value>,
+    chain: Option<String>,
     /// It is what follows a range.
     ends: bool,
 }
@@ -113,11 +125,15 @@ pub(super) struct Dumped {
 pub(super) fn parse(set: &Set, element: &Attributes<'_>) -> Option<Dumped> {
     let key = element.nested(NFTA_SET_ELEM_KEY)?.get(NFTA_DATA_VALUE)?.to_vec();
     let flags = element.be32(NFTA_SET_ELEM_FLAGS).unwrap_or_default();
-    let data = match element.nested(NFTA_SET_ELEM_DATA) {
-        Some(data) => values(set.data, data.get(NFTA_DATA_VALUE)?)?,
-        None => Vec::new(),
-    };
-    Some(Dumped { key, data, ends: flags & INTERVAL_END != 0 })
+    let found = element.nested(NFTA_SET_ELEM_DATA);
+    let (mut data, mut chain) = (Vec::new(), None);
+    if set.chains {
+        let verdict = found?.nested(NFTA_DATA_VERDICT)?;
+        chain = Some(verdict.text(NFTA_VERDICT_CHAIN)?.to_owned());
+    } else if let Some(found) = found {
+        data = values(set.data, found.get(NFTA_DATA_VALUE)?)?;
+    }
+    Some(Dumped { key, data, chain, ends: flags & INTERVAL_END != 0 })
 }
 
 /// Puts a set's dumped elements together: [`elements`] the other way round.
@@ -128,7 +144,7 @@ pub(super) fn assemble(set: &Set, mut dumped: Vec<Dumped>) -> Vec<Element> {
     dumped.dedup_by(|a, b| (&a.key, a.ends) == (&b.key, b.ends));
     let mut found: Vec<Element> = Vec::new();
     let mut open = false;
-    for Dumped { key, data, ends } in dumped {
+    for Dumped { key, data, chain, ends } in dumped {
         if ends {
             if let Some(begun) = found.last_mut().filter(|_| open) {
                 begun.end = values(set.key, &before(key)).unwrap_or_default();
@@ -136,7 +152,7 @@ pub(super) fn assemble(set: &Set, mut dumped: Vec<Dumped>) -> Vec<Element> {
             open = false;
         } else if let Some(key) = values(set.key, &key) {
             open = set.ranges;
-            found.push(Element { set: set.name, key, end: Vec::new(), data });
+            found.push(Element { set: set.name, key, end: Vec::new(), data, chain });
         }
     }
     found
@@ -163,8 +179,9 @@ mod tests {
         let nets = ["10.0.0.0/24", "10.0.1.0/24", "10.255.0.0/16"];
         let elements = nets.map(|net| Element::subnet(net.parse().unwrap()));
         let dumped = |element: &Element| {
-            let begin = Dumped { key: bytes(&element.key), data: vec![], ends: false };
-            let end = Dumped { key: after(element).unwrap(), data: vec![], ends: true };
+            let begin = Dumped { key: bytes(&element.key), data: vec![], chain: None, ends: false };
+            let end =
+                Dumped { key: after(element).unwrap(), data: vec![], chain: None, ends: true };
             [end, begin]
         };
         let dump = elements.iter().rev().flat_map(dumped).collect();

@@ -4,12 +4,14 @@
 //! each other. Registers are four bytes; a field takes as many as it needs.
 
 use super::uapi::*;
-use crate::core::ruleset::{Expression, Field, Version};
+use crate::core::ruleset::{Draw, Expression, Field, Version};
 use crate::netlink::Builder;
 use ipnet::Ipv4Net;
 
 const R0: u32 = libc::NFT_REG32_00 as u32;
 const IFNAMSIZ: usize = 16;
+/// Any number but 0, for which the kernel draws one by chance.
+const SEED: u32 = 0x666c_6565;
 const EQUAL: u32 = libc::NFT_CMP_EQ as u32;
 const DIFFERENT: u32 = libc::NFT_CMP_NEQ as u32;
 
@@ -39,6 +41,28 @@ pub(super) fn expression(b: &mut Builder<'_>, step: &Expression) {
             });
             compare(b, true, &u32::from(libc::RTN_LOCAL).to_ne_bytes());
         }
+        Expression::OriginallyTo { version, set } => {
+            one(b, "ct", |b| {
+                let key = match version {
+                    Version::Four => NFT_CT_DST_IP,
+                    Version::Six => NFT_CT_DST_IP6,
+                };
+                b.be32(NFTA_CT_DREG, R0).be32(NFTA_CT_KEY, key);
+                b.bytes(NFTA_CT_DIRECTION, &[ORIGINAL]);
+            });
+            one(b, "lookup", |b| {
+                b.text(NFTA_LOOKUP_SET, set).be32(NFTA_LOOKUP_SREG, R0);
+            });
+        }
+        Expression::GotoBy { fields, map } => {
+            load_all(b, fields);
+            one(b, "lookup", |b| {
+                b.text(NFTA_LOOKUP_SET, map)
+                    .be32(NFTA_LOOKUP_SREG, R0)
+                    .be32(NFTA_LOOKUP_DREG, libc::NFT_REG_VERDICT as u32);
+            });
+        }
+        Expression::Draw { version, by, places, map } => draw(b, *version, *by, *places, map),
         Expression::State(bits) => connection(b, libc::NFT_CT_STATE, *bits),
         Expression::Translated => connection(b, libc::NFT_CT_STATUS, IPS_DST_NAT),
         Expression::InSet { fields, set, is } => {
@@ -55,13 +79,22 @@ pub(super) fn expression(b: &mut Builder<'_>, step: &Expression) {
         Expression::Masquerade => one(b, "masq", |_| {}),
         Expression::Accept => verdict(b, libc::NF_ACCEPT, None),
         Expression::Drop => verdict(b, libc::NF_DROP, None),
-        Expression::Unreachable => one(b, "reject", |b| {
-            b.be32(NFTA_REJECT_TYPE, libc::NFT_REJECT_ICMPX_UNREACH as u32)
-                .bytes(NFTA_REJECT_ICMP_CODE, &[libc::NFT_REJECT_ICMPX_HOST_UNREACH as u8]);
+        Expression::Unreachable => unreachable(b, libc::NFT_REJECT_ICMPX_HOST_UNREACH),
+        Expression::Refuse => unreachable(b, libc::NFT_REJECT_ICMPX_PORT_UNREACH),
+        Expression::Reset => one(b, "reject", |b| {
+            b.be32(NFTA_REJECT_TYPE, libc::NFT_REJECT_TCP_RST as u32)
+                .bytes(NFTA_REJECT_ICMP_CODE, &[0]);
         }),
         Expression::Return => verdict(b, libc::NFT_RETURN, None),
         Expression::Jump(chain) => verdict(b, libc::NFT_JUMP, Some(chain)),
     }
+}
+
+fn unreachable(b: &mut Builder<'_>, code: i32) {
+    one(b, "reject", |b| {
+        b.be32(NFTA_REJECT_TYPE, libc::NFT_REJECT_ICMPX_UNREACH as u32)
+            .bytes(NFTA_REJECT_ICMP_CODE, &[code as u8]);
+    });
 }
 
 fn one(b: &mut Builder<'_>, name: &str, data: impl FnOnce(&mut Builder<'_>)) {
@@ -162,6 +195,10 @@ fn connection(b: &mut Builder<'_>, key: i32, bits: u32) {
 /// The map gives address and port, which land in two registers and go from there to the NAT.
 fn translate(b: &mut Builder<'_>, version: Version, fields: &[Field], map: &str) {
     load_all(b, fields);
+    look_up_and_translate(b, version, map);
+}
+
+fn look_up_and_translate(b: &mut Builder<'_>, version: Version, map: &str) {
     one(b, "lookup", |b| {
         b.text(NFTA_LOOKUP_SET, map).be32(NFTA_LOOKUP_SREG, R0).be32(NFTA_LOOKUP_DREG, R0);
     });
@@ -175,6 +212,35 @@ fn translate(b: &mut Builder<'_>, version: Version, fields: &[Field], map: &str)
             .be32(NFTA_NAT_REG_ADDR_MIN, R0)
             .be32(NFTA_NAT_REG_PROTO_MIN, R0 + registers);
     });
+}
+
+/// The place is the last part of the key.
+fn draw(b: &mut Builder<'_>, version: Version, by: Draw, places: u32, map: &str) {
+    let key = [Field::Destination(version), Field::Protocol, Field::PortDestination];
+    let mut place = R0;
+    for field in key {
+        place += load(b, field, place);
+    }
+    match by {
+        Draw::Chance => one(b, "numgen", |b| {
+            b.be32(NFTA_NG_DREG, place)
+                .be32(NFTA_NG_MODULUS, places)
+                .be32(NFTA_NG_TYPE, NFT_NG_RANDOM);
+        }),
+        Draw::Source => {
+            let client = place + 1;
+            let registers = load(b, Field::Source(version), client);
+            one(b, "hash", |b| {
+                // With a seed of our own: the same client gets the same place on every host.
+                b.be32(NFTA_HASH_SREG, client)
+                    .be32(NFTA_HASH_DREG, place)
+                    .be32(NFTA_HASH_LEN, registers * 4)
+                    .be32(NFTA_HASH_MODULUS, places)
+                    .be32(NFTA_HASH_SEED, SEED);
+            });
+        }
+    }
+    look_up_and_translate(b, version, map);
 }
 
 fn translate_source(b: &mut Builder<'_>, version: Version, fields: &[Field], map: &str) {

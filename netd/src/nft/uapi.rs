@@ -77,10 +77,29 @@ pub(super) const NFTA_NAT_FAMILY: u16 = 2;
 pub(super) const NFTA_NAT_REG_ADDR_MIN: u16 = 3;
 pub(super) const NFTA_NAT_REG_PROTO_MIN: u16 = 5;
 
+pub(super) const NFTA_CT_DIRECTION: u16 = 3;
+/// `IP_CT_DIR_ORIGINAL` of linux/netfilter/nf_conntrack_tuple_common.h.
+pub(super) const ORIGINAL: u8 = 0;
+/// Of `enum nft_ct_keys`.
+pub(super) const NFT_CT_DST_IP: u32 = 20;
+pub(super) const NFT_CT_DST_IP6: u32 = 22;
+pub(super) const NFTA_NG_DREG: u16 = 1;
+pub(super) const NFTA_NG_MODULUS: u16 = 2;
+pub(super) const NFTA_NG_TYPE: u16 = 3;
+pub(super) const NFT_NG_RANDOM: u32 = 1;
+pub(super) const NFTA_HASH_SREG: u16 = 1;
+pub(super) const NFTA_HASH_DREG: u16 = 2;
+pub(super) const NFTA_HASH_LEN: u16 = 3;
+pub(super) const NFTA_HASH_MODULUS: u16 = 4;
+pub(super) const NFTA_HASH_SEED: u16 = 5;
+/// A set's data are verdicts.
+pub(super) const NFT_DATA_VERDICT: u32 = 0xffff_ff00;
+
 /// `IPS_DST_NAT` of linux/netfilter/nf_conntrack_common.h.
 pub(super) const IPS_DST_NAT: u32 = 1 << 5;
 
 /// Numbers that `nft` shows key types by (its datatype.h); the kernel only stores them.
+pub(super) const TYPE_INTEGER: u32 = 4;
 pub(super) const TYPE_IPV4: u32 = 7;
 pub(super) const TYPE_IPV6: u32 = 8;
 pub(super) const TYPE_PROTOCOL: u32 = 12;

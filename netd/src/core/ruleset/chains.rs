@@ -1,14 +1,17 @@
 //! The chains, in the order in which a packet meets them. docs/netd.md draws them.
 
 use super::Expression::{
-    Accept, Drop, Equals, InGroups, InName, InSet, Is, Jump, Masquerade, OutName, Return, SourceBy,
-    State, ToThisHost, TranslateBy, Translated, Unreachable, Within,
+    Accept, Drop, Equals, GotoBy, InGroups, InName, InSet, Is, Jump, Masquerade, OriginallyTo,
+    OutName, Refuse, Reset, Return, SourceBy, State, ToThisHost, TranslateBy, Translated,
+    Unreachable, Within,
 };
 use super::Field::{Destination, InGroup, InLink, OutGroup, PortDestination, Protocol, Source};
 use super::{
-    Chain, Expression, Field, GATEWAYS, HAIRPINS, Hook, INTERNAL, LINKED, PUBLISHED, PUBLISHED_ON,
-    Point, SOURCES, SUBNETS, Set, Version,
+    BACKENDS, Chain, Draw, Expression, Field, GATEWAYS, HAIRPINS, Hook, INTERNAL, LINKED,
+    PUBLISHED, PUBLISHED_ON, Point, SERVICES, SOURCES, SUBNETS, Set, VIRTUAL, VIRTUAL_RANGES,
+    Version,
 };
+use crate::core::service::{EXACT, PLACES, STABLE_PLACES};
 use ipnet::Ipv4Net;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -21,16 +24,60 @@ type Rule = Vec<Expression>;
 
 pub(super) fn all(device: &str, groups: u32) -> Vec<Chain> {
     let hook = |kind, point, priority| Some(Hook { kind, point, priority });
-    let chain = |name, hook, rules| Chain { name, hook, rules };
-    vec![
+    let chain = |name: &str, hook, rules| Chain { name: name.to_owned(), hook, rules };
+    let mut chains = drawing();
+    chains.extend([
         chain("guard", hook("filter", Point::Prerouting, -300), guard(groups)),
         chain("published", None, published()),
         chain("prerouting", hook("nat", Point::Prerouting, -100), prerouting()),
         chain("output", hook("nat", Point::Output, -100), output()),
         chain("input", hook("filter", Point::Input, 0), input()),
         chain("forward", hook("filter", Point::Forward, 0), forward(device, groups)),
+        chain("refuse", hook("filter", Point::Output, 0), unanswered()),
         chain("postrouting", hook("nat", Point::Postrouting, 100), postrouting(groups)),
-    ]
+    ]);
+    chains
+}
+
+/// One chain for each number of places that services use, and each way to draw one.
+fn drawing() -> Vec<Chain> {
+    let exact = || 1..=EXACT;
+    let random = exact().chain([PLACES]).map(|places| ("random", Draw::Chance, places));
+    let source =
+        exact().chain([PLACES, STABLE_PLACES]).map(|places| ("source", Draw::Source, places));
+    let chain = |(kind, by, places): (&str, Draw, usize)| {
+        let draw = |v: Version| Expression::Draw {
+            version: v,
+            by,
+            places: u32::try_from(places).unwrap_or(u32::MAX),
+            map: BACKENDS[v as usize].name,
+        };
+        let rules = both(|v| [vec![Is(v), draw(v)]]);
+        Chain { name: format!("{kind}_{places}"), hook: None, rules }
+    };
+    random.chain(source).map(chain).collect()
+}
+
+/// To a virtual address and not translated: no service has the address, or not that port, or it has no
+/// backend.
+fn unanswered() -> Vec<Rule> {
+    let tcp = || Equals { field: Protocol, value: vec![libc::IPPROTO_TCP as u8], is: true };
+    both(|v| {
+        let to = |sets: &[Set; 2]| by(sets, v, &[Destination(v)], true);
+        [
+            vec![Is(v), to(&VIRTUAL), tcp(), Reset],
+            vec![Is(v), to(&VIRTUAL), Refuse],
+            vec![Is(v), to(&VIRTUAL_RANGES), Drop],
+        ]
+    })
+}
+
+/// What is for a virtual address goes to one of its backends.
+fn services() -> Vec<Rule> {
+    both(|v| {
+        let fields = vec![Destination(v), Protocol, PortDestination];
+        [vec![Is(v), GotoBy { fields, map: SERVICES[v as usize].name }]]
+    })
 }
 
 fn of(set: &Set, fields: &[Field], is: bool) -> Expression {
@@ -71,6 +118,7 @@ fn guard(groups: u32) -> Vec<Rule> {
         [
             vec![Is(v), by(&SUBNETS, v, &[Source(v)], true), Drop],
             vec![Is(v), by(&SUBNETS, v, &[Destination(v)], true), Drop],
+            vec![Is(v), by(&VIRTUAL_RANGES, v, &[Destination(v)], true), Drop],
         ]
     }));
     rules
@@ -96,6 +144,7 @@ fn prerouting() -> Vec<Rule> {
     // Our name server answers also where somebody publishes port 53.
     let mut rules =
         both(|v| [vec![Is(v), by(&GATEWAYS, v, &[Destination(v)], true), port(53), Return]]);
+    rules.extend(services());
     // Only what is for this host: transit passes (GHSA-jv3w).
     rules.push(vec![ToThisHost, Jump("published")]);
     rules
@@ -106,7 +155,8 @@ fn prerouting() -> Vec<Rule> {
 fn output() -> Vec<Rule> {
     let loopback6 = Ipv6Addr::LOCALHOST.octets().to_vec();
     let (four, six) = (Destination(Version::Four), Destination(Version::Six));
-    vec![
+    let mut rules = services();
+    rules.extend([
         vec![
             Is(Version::Four),
             Within { field: four, net: LOOPBACK, is: false },
@@ -119,7 +169,8 @@ fn output() -> Vec<Rule> {
             ToThisHost,
             Jump("published"),
         ],
-    ]
+    ]);
+    rules
 }
 
 /// Who is on an internal network reaches of this host its own name server's address and nothing
@@ -137,8 +188,9 @@ fn input() -> Vec<Rule> {
 
 fn forward(device: &str, groups: u32) -> Vec<Rule> {
     let to_networks = || InGroups { field: OutGroup, groups, is: true };
-    vec![
-        vec![State(ESTABLISHED_OR_RELATED), Accept],
+    let mut rules = vec![vec![State(ESTABLISHED_OR_RELATED), Accept]];
+    rules.extend(unanswered());
+    rules.extend([
         vec![of(&LINKED, &[InGroup, OutGroup], true), Accept],
         // An address that nobody has.
         vec![
@@ -148,9 +200,14 @@ fn forward(device: &str, groups: u32) -> Vec<Rule> {
         ],
         vec![OutName { name: device.to_owned(), is: true }, Drop],
         vec![of(&INTERNAL, &[InGroup], true), Drop],
-        vec![to_networks(), Translated, Accept],
-        vec![to_networks(), Drop],
-    ]
+    ]);
+    // A service is its own network's.
+    rules.extend(both(|v| {
+        let set = VIRTUAL_RANGES[v as usize].name;
+        [vec![to_networks(), Is(v), OriginallyTo { version: v, set }, Drop]]
+    }));
+    rules.extend([vec![to_networks(), Translated, Accept], vec![to_networks(), Drop]]);
+    rules
 }
 
 fn postrouting(groups: u32) -> Vec<Rule> {

@@ -20,7 +20,7 @@ pub struct Table {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
-    pub name: &'static str,
+    pub name: String,
     /// None: only reached by a jump.
     pub hook: Option<Hook>,
     pub rules: Vec<Vec<Expression>>,
@@ -65,6 +65,14 @@ pub enum Field {
     OutGroup,
 }
 
+/// By what a place is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw {
+    Chance,
+    /// A hash of the client's address.
+    Source,
+}
+
 /// One step of a rule. A step that does not match ends the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expression {
@@ -92,6 +100,24 @@ pub enum Expression {
         field: Field,
         groups: u32,
         is: bool,
+    },
+    /// What the connection's destination was before it was translated is in the set.
+    OriginallyTo {
+        version: Version,
+        set: &'static str,
+    },
+    /// Goes to the chain that the map has for the fields.
+    GotoBy {
+        fields: Vec<Field>,
+        map: &'static str,
+    },
+    /// Draws one of so many places and translates the destination to the backend that the map has for
+    /// address, protocol, port and place.
+    Draw {
+        version: Version,
+        by: Draw,
+        places: u32,
+        map: &'static str,
     },
     /// The destination is an address of this host.
     ToThisHost,
@@ -122,6 +148,9 @@ pub enum Expression {
     Drop,
     /// Drops, and tells the sender that there is no such host.
     Unreachable,
+    /// Drops, and tells the sender that nobody listens there: to TCP by a reset.
+    Reset,
+    Refuse,
     Return,
     Jump(&'static str),
 }

@@ -16,6 +16,8 @@ pub enum Part {
     Link,
     /// Group of a link: each of our networks has one.
     Group,
+    /// A place among a service's backends.
+    Slot,
 }
 
 /// The value of a part.
@@ -27,6 +29,7 @@ pub enum Value {
     Port(u16),
     Link(u32),
     Group(u32),
+    Slot(u32),
 }
 
 /// A set, or a map if its elements lead to something.
@@ -36,20 +39,26 @@ pub struct Set {
     pub key: &'static [Part],
     /// What a map's elements lead to; a plain set has none.
     pub data: &'static [Part],
+    /// Its elements lead to chains.
+    pub chains: bool,
     /// Its keys are ranges.
     pub ranges: bool,
 }
 
 const fn set(name: &'static str, key: &'static [Part]) -> Set {
-    Set { name, key, data: &[], ranges: false }
+    Set { name, key, data: &[], chains: false, ranges: false }
 }
 
 const fn ranges(name: &'static str, key: &'static [Part]) -> Set {
-    Set { name, key, data: &[], ranges: true }
+    Set { name, key, data: &[], chains: false, ranges: true }
 }
 
 const fn map(name: &'static str, key: &'static [Part], data: &'static [Part]) -> Set {
-    Set { name, key, data, ranges: false }
+    Set { name, key, data, chains: false, ranges: false }
+}
+
+const fn verdicts(name: &'static str, key: &'static [Part]) -> Set {
+    Set { name, key, data: &[], chains: true, ranges: false }
 }
 
 /// The groups of internal networks.
@@ -79,6 +88,28 @@ pub const PUBLISHED_ON: [Set; 2] = [
     map("published_on4", &[Part::Ipv4, Part::Protocol, Part::Port], &[Part::Ipv4, Part::Port]),
     map("published_on6", &[Part::Ipv6, Part::Protocol, Part::Port], &[Part::Ipv6, Part::Port]),
 ];
+/// The virtual addresses that there can be, and those that there are.
+pub const VIRTUAL_RANGES: [Set; 2] =
+    [ranges("virtual_ranges4", &[Part::Ipv4]), ranges("virtual_ranges6", &[Part::Ipv6])];
+pub const VIRTUAL: [Set; 2] = [set("virtual4", &[Part::Ipv4]), set("virtual6", &[Part::Ipv6])];
+/// Which chain chooses a backend.
+pub const SERVICES: [Set; 2] = [
+    verdicts("services4", &[Part::Ipv4, Part::Protocol, Part::Port]),
+    verdicts("services6", &[Part::Ipv6, Part::Protocol, Part::Port]),
+];
+/// The backends, by their places.
+pub const BACKENDS: [Set; 2] = [
+    map(
+        "backends4",
+        &[Part::Ipv4, Part::Protocol, Part::Port, Part::Slot],
+        &[Part::Ipv4, Part::Port],
+    ),
+    map(
+        "backends6",
+        &[Part::Ipv6, Part::Protocol, Part::Port, Part::Slot],
+        &[Part::Ipv6, Part::Port],
+    ),
+];
 
 /// All of them.
 pub const SETS: &[Set] = &[
@@ -96,6 +127,14 @@ pub const SETS: &[Set] = &[
     PUBLISHED[1],
     PUBLISHED_ON[0],
     PUBLISHED_ON[1],
+    VIRTUAL_RANGES[0],
+    VIRTUAL_RANGES[1],
+    VIRTUAL[0],
+    VIRTUAL[1],
+    SERVICES[0],
+    SERVICES[1],
+    BACKENDS[0],
+    BACKENDS[1],
 ];
 
 /// An element of one of the sets.
@@ -107,12 +146,14 @@ pub struct Element {
     pub end: Vec<Value>,
     /// What it leads to.
     pub data: Vec<Value>,
+    /// The chain that it leads to.
+    pub chain: Option<String>,
 }
 
 impl Element {
     pub fn new(set: &Set, key: impl IntoIterator<Item = Value>) -> Self {
         let key = key.into_iter().collect();
-        Self { set: set.name, key, end: Vec::new(), data: Vec::new() }
+        Self { set: set.name, key, end: Vec::new(), data: Vec::new(), chain: None }
     }
 
     fn to(self, data: impl IntoIterator<Item = Value>) -> Self {
@@ -129,8 +170,39 @@ impl Element {
 
     /// The range of a subnet.
     pub fn subnet(net: ipnet::IpNet) -> Self {
+        Self::range(&SUBNETS, net)
+    }
+
+    /// The range of a network's virtual addresses.
+    pub fn virtual_range(net: ipnet::IpNet) -> Self {
+        Self::range(&VIRTUAL_RANGES, net)
+    }
+
+    fn range(sets: &[Set; 2], net: ipnet::IpNet) -> Self {
         let (first, last) = (Value::from(net.network()), Value::from(net.broadcast()));
-        Self { end: vec![last], ..Self::new(of_family(&SUBNETS, net.network()), [first]) }
+        Self { end: vec![last], ..Self::new(of_family(sets, net.network()), [first]) }
+    }
+
+    /// A virtual address that a service has.
+    pub fn virtual_address(address: IpAddr) -> Self {
+        Self::new(of_family(&VIRTUAL, address), [address.into()])
+    }
+
+    /// The chain that chooses a backend for a port of a virtual address.
+    pub fn service(address: IpAddr, protocol: Protocol, port: u16, chain: String) -> Self {
+        let key = [address.into(), protocol.into(), Value::Port(port)];
+        Self { chain: Some(chain), ..Self::new(of_family(&SERVICES, address), key) }
+    }
+
+    /// Who is at a place among the backends of a port of a virtual address.
+    pub fn backend(
+        (address, protocol, port): (IpAddr, Protocol, u16),
+        slot: u32,
+        target: std::net::SocketAddr,
+    ) -> Self {
+        let key = [address.into(), protocol.into(), Value::Port(port), Value::Slot(slot)];
+        let data = [target.ip().into(), Value::Port(target.port())];
+        Self::new(of_family(&BACKENDS, address), key).to(data)
     }
 
     pub fn gateway(address: IpAddr) -> Self {
@@ -199,7 +271,9 @@ impl Value {
             Self::Ipv6(address) => address.octets().to_vec(),
             Self::Protocol(number) => vec![*number, 0, 0, 0],
             Self::Port(number) => [number.to_be_bytes(), [0, 0]].concat(),
-            Self::Link(number) | Self::Group(number) => number.to_ne_bytes().to_vec(),
+            Self::Link(number) | Self::Group(number) | Self::Slot(number) => {
+                number.to_ne_bytes().to_vec()
+            }
         }
     }
 }
@@ -220,6 +294,7 @@ impl Part {
             Self::Port => Value::Port(u16::from_be_bytes([word[0], word[1]])),
             Self::Link => Value::Link(u32::from_ne_bytes(word)),
             Self::Group => Value::Group(u32::from_ne_bytes(word)),
+            Self::Slot => Value::Slot(u32::from_ne_bytes(word)),
         })
     }
 }
@@ -247,6 +322,7 @@ impl fmt::Display for Value {
             Self::Port(number) => number.fmt(f),
             Self::Link(number) => write!(f, "link {number}"),
             Self::Group(number) => write!(f, "group {number:#x}"),
+            Self::Slot(number) => number.fmt(f),
         }
     }
 }
@@ -262,6 +338,9 @@ impl fmt::Display for Element {
         }
         if !self.data.is_empty() {
             write!(f, " : {}", joined(&self.data))?;
+        }
+        if let Some(chain) = &self.chain {
+            write!(f, " : goto {chain}")?;
         }
         Ok(())
     }
@@ -281,6 +360,7 @@ mod tests {
                 Part::Port => Value::Port(8080),
                 Part::Link => Value::Link(7),
                 Part::Group => Value::Group(0x666c_0001),
+                Part::Slot => Value::Slot(63),
             };
             let key: Vec<Value> = set.key.iter().map(value).collect();
             let bytes: Vec<u8> = key.iter().flat_map(Value::bytes).collect();
