@@ -47,6 +47,9 @@ pub struct Arguments {
 pub enum Command {
     /// Shows what netd has and what stands in its way.
     Status,
+    /// Shows what the kernel lacks of what is wanted, and what it has beside it; an error if there is
+    /// anything.
+    Diff,
     /// Ends netd and removes every trace of it: links, table, journal; and sets the kernel's
     /// parameters back to what they were.
     Down,

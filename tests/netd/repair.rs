@@ -93,3 +93,23 @@ fn a_lost_journal_costs_no_network_either() {
     assert_eq!(world.endpoints(), [attached.endpoint]);
     world.assert_consistent();
 }
+
+#[test]
+fn netd_diff_says_what_is_not_as_it_is_wanted() {
+    require!(needs());
+    let world = World::dual();
+    let (attached, _inside, _talk) = served(&world);
+    world.eventually("nothing differs", |w| w.netd(&["diff"]).status.success());
+    // A link that looks like one of ours and is nobody's: netd has no reason to touch it.
+    let link = attached.endpoint.places[0].link.as_str();
+    let shown = world.host.json("ip", &format!("-j link show {link}"));
+    let group = shown[0]["group"].as_str().unwrap();
+    world.host.ip("link add stray type veth peer name stray2");
+    world.host.ip(&format!("link set stray group {group}"));
+    let output = world.netd(&["diff"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "strange: link stray\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 thing differs"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+    world.host.ip("link del stray");
+    world.eventually("nothing differs", |w| w.netd(&["diff"]).status.success());
+}

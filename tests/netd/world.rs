@@ -212,6 +212,7 @@ impl World {
                 && count(["sources4", "sources6"]) == by_family
                 && count(["hairpins4", "hairpins6"]) == by_family
                 && world.elements("published4").len() == published
+                && world.netd(&["diff"]).status.success()
         });
     }
 }

@@ -19,8 +19,8 @@ pub use endpoint::{
     Attachment, Endpoint, EndpointSpec, MOST_NETWORKS, Mac, Place, PortMapping, Protocol,
 };
 pub use message::{
-    Attached, Call, Counts, Document, ErrorKind, Failure, Finding, NetworkStatus, Reply, Request,
-    Status, VERSION,
+    Attached, Call, Counts, Difference, Document, ErrorKind, Failure, Finding, NetworkStatus,
+    Reply, Request, Status, VERSION,
 };
 pub use name::{BadName, DnsName, EndpointId, LinkName, NetworkName, OwnerName};
 pub use network::NetworkSpec;

@@ -54,6 +54,8 @@ pub enum Call {
     /// Every endpoint as it is now, of all owners.
     List,
     Status,
+    /// What the kernel lacks of what is wanted, and what it has beside it.
+    Diff,
 }
 
 /// Everything that one owner wants of the host's network.
@@ -78,6 +80,7 @@ pub enum Reply {
     ServicePut,
     Endpoints { endpoints: Vec<Endpoint> },
     Status(Status),
+    Difference { differences: Vec<Difference> },
     Failed(Failure),
 }
 
@@ -122,6 +125,23 @@ pub struct Counts {
     pub published: usize,
     pub services: usize,
     pub free_addresses: u64,
+}
+
+/// One thing that the kernel lacks or has too much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    Missing { what: String },
+    Strange { what: String },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { what } => write!(f, "missing: {what}"),
+            Self::Strange { what } => write!(f, "strange: {what}"),
+        }
+    }
 }
 
 /// One thing an operator should know, with the remedy where we know it.

@@ -1,15 +1,12 @@
 //! `netd status`
 
-use super::{CommandError, socket, system};
+use super::{CommandError, ask, connect, system};
 use crate::cli::Arguments;
-use netd_api::{Call, NetworkStatus, Place, Reply, Request};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use netd_api::{Call, NetworkStatus, Place, Reply};
+use std::io::Write;
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
-    let path = socket(arguments);
-    let stream = UnixStream::connect(&path)
-        .map_err(system(format!("connect to {} (is netd running?)", path.display())))?;
+    let stream = connect(arguments)?;
     let Reply::Status(status) = ask(&stream, Call::Status)? else {
         return Err(CommandError::Answer("read status: netd answered something else".to_owned()));
     };
@@ -51,17 +48,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         }
     }
     std::io::stdout().write_all(text.as_bytes()).map_err(system("write to stdout"))
-}
-
-fn ask(mut stream: &UnixStream, call: Call) -> Result<Reply, CommandError> {
-    let failed = |e: serde_json::Error| CommandError::Answer(format!("read netd's answer: {e}"));
-    let mut line = serde_json::to_vec(&Request::from(call)).map_err(failed)?;
-    line.push(b'\n');
-    stream.write_all(&line).map_err(system("ask netd"))?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).map_err(system("read netd's answer"))?;
-    match serde_json::from_str(&answer).map_err(failed)? {
-        Reply::Failed(failure) => Err(CommandError::Answer(failure.to_string())),
-        reply => Ok(reply),
-    }
 }

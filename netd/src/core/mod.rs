@@ -5,6 +5,7 @@
 //! the packets' way is.
 
 mod desired;
+pub mod difference;
 pub mod ipam;
 pub mod network;
 pub mod plan;

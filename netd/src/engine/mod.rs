@@ -9,6 +9,7 @@
 mod apply;
 mod attach;
 mod detach;
+mod diff;
 mod networks;
 mod parameters;
 mod ports;
@@ -19,10 +20,10 @@ mod start;
 
 pub use start::{Settings, StartError, Started, start};
 
+use crate::core::difference;
 use crate::core::ipam::Ipams;
-use crate::core::plan;
-use crate::core::ruleset::{Element, ruleset};
-use crate::core::{Desired, Network, Record, Service, failure};
+use crate::core::ruleset::ruleset;
+use crate::core::{Desired, Network, Record, failure};
 use crate::dns::{Listeners, SharedZone};
 use crate::link::Changed;
 use crate::netlink::{Connection, Refused};
@@ -155,6 +156,10 @@ impl Engine {
                 Answer::plain(Reply::Endpoints { endpoints })
             }
             Call::Status => Answer::plain(Reply::Status(self.status())),
+            Call::Diff => match self.difference() {
+                Ok(differences) => Answer::plain(Reply::Difference { differences }),
+                Err(e) => failure(ErrorKind::System, format!("look at the kernel: {e}")).into(),
+            },
         }
     }
 
@@ -182,17 +187,12 @@ impl Engine {
         NetworkStatus { name, owner, subnets, internal, endpoints }
     }
 
-    /// Every element that the sets should have.
-    fn elements(&self) -> Vec<Element> {
-        let networks = self.desired.networks.values().flat_map(plan::network_elements);
-        let endpoints = self.desired.endpoints.values().flat_map(plan::elements);
-        let services = self.desired.services.values().flat_map(Service::elements);
-        networks.chain(endpoints).chain(services).collect()
-    }
-
     /// Makes our nftables table what it should be, whatever it is.
     fn replace_table(&mut self) -> Result<(), Refused> {
-        self.nft.replace(&ruleset(&self.header.device, self.header.groups()), &self.elements())
+        self.nft.replace(
+            &ruleset(&self.header.device, self.header.groups()),
+            &difference::elements(&self.desired),
+        )
     }
 
     /// Everything that the journal should say, after its header.

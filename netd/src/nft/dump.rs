@@ -6,6 +6,8 @@ use super::uapi::*;
 use crate::core::ruleset::{Element, SETS};
 use crate::netlink::{Connection, Family, Refused, attributes, body};
 
+use std::collections::{BTreeMap, BTreeSet};
+
 const NFGENMSG: usize = 4;
 
 /// The families in which a table of that name is.
@@ -51,6 +53,35 @@ pub(super) fn elements(connection: &mut Connection, table: &str) -> Result<Vec<E
         found.extend(element::assemble(set, elements));
     }
     Ok(found)
+}
+
+/// How many rules each chain of our table has; none: there is no table.
+pub(super) fn rules(
+    connection: &mut Connection,
+    table: &str,
+) -> Result<Option<BTreeMap<String, usize>>, Refused> {
+    if !tables(connection, table)?.contains(&INET) {
+        return Ok(None);
+    }
+    let request = body(|b| {
+        b.raw(&header(INET)).text(NFTA_RULE_TABLE, table);
+    });
+    let mut handles = BTreeSet::new();
+    connection.dump("list rules", kind(libc::NFT_MSG_GETRULE), &request, |_, payload| {
+        let Some(found) = payload.get(NFGENMSG..).map(attributes) else { return };
+        // Before Linux 5.3 the rules of other tables come along.
+        if found.text(NFTA_RULE_TABLE) == Some(table)
+            && let (Some(chain), Some(handle)) =
+                (found.text(NFTA_RULE_CHAIN), found.get(NFTA_RULE_HANDLE))
+        {
+            handles.insert((handle.to_vec(), chain.to_owned()));
+        }
+    })?;
+    let mut rules = BTreeMap::new();
+    for (_, chain) in handles {
+        *rules.entry(chain).or_default() += 1;
+    }
+    Ok(Some(rules))
 }
 
 /// A chain at the forward hook whose policy is to drop.

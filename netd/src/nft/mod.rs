@@ -18,6 +18,7 @@ use crate::core::plan::Change;
 use crate::core::ruleset::{Element, Table};
 use crate::netlink::{Connection, Family, Refused};
 use batch::Batch;
+use std::collections::BTreeMap;
 use std::io;
 
 pub struct Nftables {
@@ -94,6 +95,11 @@ impl Nftables {
     /// What is in our sets now.
     pub fn elements(&mut self) -> Result<Vec<Element>, Refused> {
         dump::elements(&mut self.connection, &self.table)
+    }
+
+    /// How many rules each chain of our table has; none: there is no table.
+    pub fn rules(&mut self) -> Result<Option<BTreeMap<String, usize>>, Refused> {
+        dump::rules(&mut self.connection, &self.table)
     }
 
     /// Removes our table.
