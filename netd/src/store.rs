@@ -204,9 +204,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether most of the file is history.
-    pub fn is_long(&self, endpoints: usize) -> bool {
-        self.lines > 10_000 + 4 * endpoints
+    /// Whether most of the file is history: `wanted` is how much is wanted now.
+    pub fn is_long(&self, wanted: usize) -> bool {
+        self.lines > 10_000 + 4 * wanted
     }
 
     /// Removes the journal and the lock.

@@ -42,7 +42,8 @@ impl Engine {
     pub(super) fn tidy(&mut self) {
         self.settle();
         self.closing.retain(|closed| closed.try_recv() == Err(TryRecvError::Empty));
-        if self.journal.is_long(self.desired.endpoints.len())
+        let wanted = self.desired.endpoints.len() + self.desired.services.len();
+        if self.journal.is_long(wanted)
             && let Err(e) = self.rewrite_journal()
         {
             crate::say::say(e);
