@@ -4,13 +4,13 @@ use super::plan::HostPrefix;
 use super::policy::{Allow, Deny, Direction};
 use super::{Driver, NetworkUnit, keys};
 use crate::assign::{Taken, Value, wrong};
-use crate::cidr::Cidr;
 use crate::names;
 use crate::read::{Checks, Drafted, Seen};
 use crate::specifier::Unexpanded;
 use crate::syntax::head;
 use crate::table::Table;
 use fleetd_api::UnitName;
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// netd asks one after the other.
@@ -31,8 +31,8 @@ pub struct NetworkDraft {
     pub description: Option<String>,
     pub network: Option<String>,
     pub driver: Option<Driver>,
-    pub subnets: Vec<Cidr>,
-    pub ranges: Vec<Cidr>,
+    pub subnets: Vec<IpNet>,
+    pub ranges: Vec<IpNet>,
     pub ipv6: Option<bool>,
     pub internal: Option<bool>,
     pub disable_dns: Option<bool>,
@@ -40,7 +40,7 @@ pub struct NetworkDraft {
     pub options: Vec<NetworkOption>,
     pub labels: Vec<(String, String)>,
     pub host_prefixes: Vec<HostPrefix>,
-    pub service_subnets: Vec<Cidr>,
+    pub service_subnets: Vec<IpNet>,
     pub encrypted: Option<bool>,
     pub deny: Vec<Direction>,
     pub allow: Vec<Allow>,
@@ -154,7 +154,7 @@ impl NetworkDraft {
             }
             _ => {}
         }
-        let subnet = self.subnets.iter().find(|subnet| !subnet.is_ipv4());
+        let subnet = self.subnets.iter().find(|subnet| subnet.addr().is_ipv6());
         if let (Some(false), Some(subnet)) = (self.ipv6, subnet) {
             told.push(("IPv6", format!("IPv6=no does not go with Subnet={subnet}")));
         }
@@ -189,7 +189,7 @@ impl NetworkDraft {
     }
 
     fn has_ipv6(&self) -> bool {
-        self.ipv6.unwrap_or_else(|| self.subnets.iter().any(|subnet| !subnet.is_ipv4()))
+        self.ipv6.unwrap_or_else(|| self.subnets.iter().any(|subnet| subnet.addr().is_ipv6()))
     }
 
     fn mtu(&self) -> Option<u16> {

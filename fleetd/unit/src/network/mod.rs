@@ -12,7 +12,7 @@ pub mod keys;
 pub mod plan;
 pub mod policy;
 
-use super::cidr::Cidr;
+use ipnet::IpNet;
 use policy::{Allow, Deny};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ pub struct NetworkUnit {
     pub host_prefix_ipv4: u8,
     pub host_prefix_ipv6: u8,
     /// Virtual addresses of `.socket` units: of each family one range at most.
-    pub service_subnets: Vec<Cidr>,
+    pub service_subnets: Vec<IpNet>,
     /// No way out of the network.
     pub internal: bool,
     /// netd answers its containers.
@@ -73,7 +73,7 @@ pub enum Driver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// The range of the whole fleet.
-    pub subnet: Cidr,
+    pub subnet: IpNet,
     /// What of it is given to hosts, part by part.
-    pub range: Cidr,
+    pub range: IpNet,
 }

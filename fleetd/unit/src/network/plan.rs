@@ -3,9 +3,10 @@
 use super::draft::NetworkDraft;
 use super::{HOST_PREFIX_IPV4, HOST_PREFIX_IPV6, Plan};
 use crate::assign::{Taken, Value, wrong};
-use crate::cidr::Cidr;
+use crate::cidr;
 use crate::specifier::Unexpanded;
 use crate::syntax::head;
+use ipnet::IpNet;
 
 /// A key and what is wrong with it.
 type Told = (&'static str, String);
@@ -19,13 +20,13 @@ pub enum HostPrefix {
 
 impl Value<'_> {
     /// A range that containers or virtual services have their addresses of.
-    pub fn subnet(&self) -> Taken<Vec<Cidr>> {
+    pub fn subnet(&self) -> Taken<Vec<IpNet>> {
         let text = self.name()?;
         if text.contains('-') {
             return wrong("it takes ADDRESS/PREFIX: parts for hosts are cut from such a range");
         }
-        let range = Cidr::parse(&text).map_err(Unexpanded::Wrong)?;
-        match range.is_of_hosts() {
+        let range = cidr::parse(&text).map_err(Unexpanded::Wrong)?;
+        match cidr::is_of_hosts(&range) {
             true => Ok(vec![range]),
             false => wrong(format!("{range} is no range that hosts can have")),
         }
@@ -95,13 +96,13 @@ impl NetworkDraft {
     /// Ranges of one family that cannot be together.
     fn at_odds(&self, is_ipv4: bool) -> Vec<Told> {
         let mut told = Vec::new();
-        let one = |ranges: &[Cidr]| of_family(ranges, is_ipv4).next();
+        let one = |ranges: &[IpNet]| of_family(ranges, is_ipv4).next();
         let (subnet, range) = (one(&self.subnets), one(&self.ranges));
         match (subnet, range) {
             (None, Some(range)) => {
                 told.push(("IPRange", format!("IPRange={range} needs a Subnet= of its family")));
             }
-            (Some(subnet), Some(range)) if !subnet.holds(&range) => {
+            (Some(subnet), Some(range)) if !subnet.contains(&range) => {
                 told.push(("IPRange", format!("IPRange={range} is not inside of Subnet={subnet}")));
             }
             (Some(subnet), range) => {
@@ -111,7 +112,7 @@ impl NetworkDraft {
             (None, None) => {}
         }
         if let (Some(subnet), Some(services)) = (subnet, one(&self.service_subnets))
-            && subnet.overlaps(&services)
+            && cidr::overlap(&subnet, &services)
         {
             let message = format!("ServiceSubnet={services} and Subnet={subnet} overlap");
             told.push(("ServiceSubnet", message));
@@ -120,9 +121,9 @@ impl NetworkDraft {
     }
 
     /// Why a range has no room for one host.
-    fn no_part(&self, range: Cidr) -> Option<String> {
+    fn no_part(&self, range: IpNet) -> Option<String> {
         let part = self.part_of(range);
-        (range.prefix() > part).then(|| {
+        (range.prefix_len() > part).then(|| {
             format!(
                 "{range} is smaller than one host's part, /{part}: HostPrefix= makes it smaller"
             )
@@ -132,7 +133,7 @@ impl NetworkDraft {
     /// A range that is the part of one host, by its key.
     pub(super) fn ranges_of_one_host(&self) -> Vec<Told> {
         let plans = [self.plan(true), self.plan(false)].into_iter().flatten();
-        let one = plans.filter(|plan| plan.range.prefix() == self.part_of(plan.range));
+        let one = plans.filter(|plan| plan.range.prefix_len() == self.part_of(plan.range));
         let told = |plan: Plan| {
             let (range, part) = (plan.range, self.part_of(plan.range));
             let key = if plan.range == plan.subnet { "Subnet" } else { "IPRange" };
@@ -141,12 +142,12 @@ impl NetworkDraft {
         one.map(told).collect()
     }
 
-    fn part_of(&self, range: Cidr) -> u8 {
+    fn part_of(&self, range: IpNet) -> u8 {
         let (ipv4, ipv6) = self.host_prefix();
-        if range.is_ipv4() { ipv4 } else { ipv6 }
+        if range.addr().is_ipv4() { ipv4 } else { ipv6 }
     }
 }
 
-fn of_family(ranges: &[Cidr], is_ipv4: bool) -> impl Iterator<Item = Cidr> {
-    ranges.iter().copied().filter(move |range| range.is_ipv4() == is_ipv4)
+fn of_family(ranges: &[IpNet], is_ipv4: bool) -> impl Iterator<Item = IpNet> {
+    ranges.iter().copied().filter(move |range| range.addr().is_ipv4() == is_ipv4)
 }

@@ -11,10 +11,11 @@
 
 use crate::asks::Protocol;
 use crate::assign::{Taken, Value};
-use crate::cidr::Cidr;
+use crate::cidr;
 use crate::names;
 use crate::specifier::Unexpanded;
 use crate::syntax::head;
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 
 /// What is denied unless it is allowed.
@@ -46,7 +47,7 @@ pub enum Peer {
     /// Containers of the network that have all of these labels; without any, every one.
     Labels(BTreeMap<String, String>),
     /// Whoever has these addresses.
-    Range(Cidr),
+    Range(IpNet),
     Any,
 }
 
@@ -151,7 +152,7 @@ fn peer(words: &[Word]) -> Result<Peer, String> {
     match words {
         [(_, "any"), ..] => alone(Peer::Any),
         [(at, range), ..] if !range.contains('=') => {
-            let range = Cidr::parse(range).map_err(|_| {
+            let range = cidr::parse(range).map_err(|_| {
                 let shown = head(range);
                 format!("word {at}, {shown:?}: it is neither any, a range, nor LABEL=VALUE")
             })?;

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::asks::Protocol;
-use crate::cidr::Cidr;
+use crate::cidr;
 use crate::network::policy::{Allow, Deny, Peer, Traffic};
 use crate::network::{Driver, NetworkUnit, Plan};
+use ipnet::IpNet;
 
 fn read(text: &str) -> Loaded<NetworkUnit> {
     match load_network(&name("front.network"), text, &BTreeMap::new()) {
@@ -21,8 +22,8 @@ fn fleet(lines: &str) -> NetworkUnit {
     read(&format!("[X-Fleet]\n{lines}\n")).unit
 }
 
-fn cidr(text: &str) -> Cidr {
-    Cidr::parse(text).unwrap()
+fn cidr(text: &str) -> IpNet {
+    cidr::parse(text).unwrap()
 }
 
 #[test]
