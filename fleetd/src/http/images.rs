@@ -1,8 +1,9 @@
 //! Images: list, import, pull, remove.
 
-use super::Shared;
 use super::problem::{Answer, Result, internal};
-use crate::core::cluster::Seen;
+use super::{Api, Shared};
+use crate::core::gossip::{Kind, Record};
+use crate::core::machine_id::MachineId;
 use crate::image::{ImageInfo, PullOptions};
 use axum::Json;
 use axum::body::Body;
@@ -11,22 +12,43 @@ use axum::extract::{Path, Query, State};
 use fleetd_api::{EventKind, Image, Problem, ProblemKind, Pull};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 pub(super) async fn list(State(api): Shared) -> Result<Json<Vec<Image>>> {
     let images = api.context.images.clone();
     let listed = tokio::task::spawn_blocking(move || images.list()).await.map_err(internal)??;
     let used = api.agent.board.images();
-    let observed = api.observed.borrow().clone();
+    let holders = holders(&api);
     let with_units = |info: ImageInfo| {
         let used_by = used.get(&info.digest).cloned().unwrap_or_default();
-        let of = |seen: &Seen, name| seen.images.as_ref().is_some_and(|all| all.contains(name));
-        let holds = |seen: &Seen| info.names.iter().any(|name| of(seen, name));
-        let held = observed.machines.iter().filter(|(id, seen)| **id == api.id || holds(seen));
-        let machines = held.map(|(id, _)| id.to_string()).collect();
+        let held = info.names.iter().filter_map(|name| holders.get(name)).flatten();
+        let machines: BTreeSet<MachineId> = held.copied().chain([api.id]).collect();
+        let machines = machines.iter().map(ToString::to_string).collect();
         Image { used_by, machines, ..image(info) }
     };
     Ok(Json(listed.into_iter().map(with_units).collect()))
+}
+
+/// Who has an image of each name, as this host hears. A voter knows which hosts there are, and takes the
+/// word of no other; the rest of the fleet has to believe what is said.
+fn holders(api: &Api) -> BTreeMap<String, BTreeSet<MachineId>> {
+    let mut holders: BTreeMap<String, BTreeSet<MachineId>> = BTreeMap::new();
+    let observed = api.observed.borrow();
+    for (id, seen) in &observed.machines {
+        for name in seen.images.iter().flat_map(|names| names.iter()) {
+            holders.entry(name.clone()).or_default().insert(*id);
+        }
+    }
+    if observed.machines.is_empty()
+        && let Some(links) = &api.links
+    {
+        let said = links.gossip.records(None, Kind::Image).into_iter();
+        for Record { key, .. } in said.filter(|record| record.value.is_some()) {
+            holders.entry(key.name).or_default().insert(key.host);
+        }
+    }
+    holders
 }
 
 #[derive(Deserialize)]
