@@ -64,11 +64,16 @@ impl<'a> Batch<'a> {
         });
     }
 
-    pub(super) fn add_table(&mut self, description: &Table, flags: u32) {
-        let (table, family) = (self.table, INET);
-        self.push(format!("add table {table}"), libc::NFT_MSG_NEWTABLE, CREATE, family, |b| {
+    pub(super) fn add_empty_table(&mut self, flags: u32) {
+        let table = self.table;
+        self.push(format!("add table {table}"), libc::NFT_MSG_NEWTABLE, CREATE, INET, |b| {
             b.text(NFTA_TABLE_NAME, table).be32(NFTA_TABLE_FLAGS, flags);
         });
+    }
+
+    pub(super) fn add_table(&mut self, description: &Table, flags: u32) {
+        let (table, family) = (self.table, INET);
+        self.add_empty_table(flags);
         for set in description.sets {
             self.sets += 1;
             let id = self.sets;

@@ -47,14 +47,10 @@ impl Nftables {
     pub fn replace<'a>(
         &mut self,
         table: &Table,
-        elements: impl IntoIterator<Item = &'a Element> + Clone,
+        elements: impl IntoIterator<Item = &'a Element>,
     ) -> Result<(), Refused> {
-        match self.try_replace(table, elements.clone()) {
-            // A kernel before 6.9 does not know the flag.
-            Err(e) if self.flags != 0 && (e.is(libc::EOPNOTSUPP) || e.is(libc::EINVAL)) => {
-                self.flags = 0;
-                self.try_replace(table, elements)
-            }
+        self.learn_flags()?;
+        match self.try_replace(table, elements) {
             Err(e) if e.is(libc::EPERM) => Err(Refused::new(
                 format!(
                     "{} (another process owns it: is a second netd running? --table names another)",
@@ -62,6 +58,25 @@ impl Nftables {
                 ),
                 e.source,
             )),
+            other => other,
+        }
+    }
+
+    /// A kernel before 6.9 does not know the flags. It is asked with a table that goes in the same
+    /// transaction: it would refuse every message of a large one, which is more than a socket holds.
+    fn learn_flags(&mut self) -> Result<(), Refused> {
+        if self.flags == 0 {
+            return Ok(());
+        }
+        let name = format!("{}_probe", self.table);
+        let mut batch = Batch::new(&name);
+        batch.add_empty_table(self.flags);
+        batch.delete_table(batch::INET);
+        match self.connection.transaction(batch.finish()) {
+            Err(e) if e.is(libc::EOPNOTSUPP) || e.is(libc::EINVAL) => {
+                self.flags = 0;
+                Ok(())
+            }
             other => other,
         }
     }
